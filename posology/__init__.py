@@ -1,0 +1,1 @@
+"""The language and the judgement of digital therapeutics. Pure computing."""

@@ -1,0 +1,134 @@
+"""Which contents must not be given now, and why.
+
+One definition for all who ask: the simulators' logging policies, the shield
+that answers patients, the guardrail's stress set and off-policy evaluation.
+Vectorised over decisions; one decision is a batch of one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from posology.therapy import Therapy
+
+LOOK_BACK = 9  # contents before this one; with it they make the ten of feature_share_of_last_10
+INACTIVE, IN_A_ROW, MINUTES, SHARE = "INACTIVE", "CAP_ROW", "CAP_MINUTES", "CAP_SHARE"
+Bools = np.ndarray  # (n_decisions, n_contents) of bool
+
+
+@dataclass(frozen=True)
+class RecentDoses:
+    """What was given just before each of n decisions.
+
+    Attributes:
+        last_content: (n,) place in the contents table, -1 when nothing was given yet.
+        times_in_a_row: (n,) how often it was given without another between.
+        minutes: (n,) sum of the content column ``minutes`` over the 24 hours before.
+        feature_counts: (n, n_values) how many of the last nine contents had each
+            value of the cap's feature, in the order the therapy declares them.
+    """
+
+    last_content: np.ndarray
+    times_in_a_row: np.ndarray
+    minutes: np.ndarray
+    feature_counts: np.ndarray
+
+    @classmethod
+    def none(cls, n: int, therapy: Therapy) -> "RecentDoses":
+        """Nothing given yet to any of n patients."""
+        return cls(np.full(n, -1), np.zeros(n, dtype=int), np.zeros(n), np.zeros((n, len(feature_values(therapy)))))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Why contents are blocked: reason code → (n_decisions, n_contents) of bool."""
+
+    by_code: Mapping[str, Bools]
+    eligible: Bools
+
+    def reasons(self, decision: int, content: int) -> tuple[str, ...]:
+        """The codes that block one content in one decision; empty when none does."""
+        return tuple(code for code, blocked in self.by_code.items() if blocked[decision, content])
+
+
+def blocks(
+    therapy: Therapy,
+    contents: pl.DataFrame,
+    situations: pl.DataFrame,
+    recent: RecentDoses,
+) -> Blocks:
+    """What may not be given in each situation.
+
+    A rule that cannot be known because a value is missing blocks. The safe
+    default is never blocked.
+
+    Args:
+        therapy: rules and caps.
+        contents: the contents table, n_contents rows.
+        situations: n rows with ``decided_at`` and the U and context columns.
+        recent: what was given before, n rows.
+    """
+    shape = (situations.height, contents.height)
+    by_code = {
+        INACTIVE: _inactive(contents, situations["decided_at"]),
+        **_rules(therapy, contents, situations),
+        **_caps(therapy, contents, recent),
+    }
+    spared = (contents["content_id"] == therapy.safety.safe_default).to_numpy()
+    by_code = {code: np.broadcast_to(blocked, shape) & ~spared for code, blocked in by_code.items()}
+    eligible = ~np.logical_or.reduce(list(by_code.values()))
+    return Blocks({code: blocked for code, blocked in by_code.items() if blocked.any()}, eligible)
+
+
+def feature_values(therapy: Therapy) -> tuple[str, ...]:
+    """The values of the category that ``feature_share_of_last_10`` looks at; empty without that cap."""
+    feature = therapy.safety.caps.feature
+    return (therapy.content[feature].values or ()) if feature else ()
+
+
+def feature_codes(therapy: Therapy, contents: pl.DataFrame) -> np.ndarray:
+    """(n_contents,) each content's place in ``feature_values``; -1 without that cap."""
+    feature, values = therapy.safety.caps.feature, feature_values(therapy)
+    if feature is None:
+        return np.full(contents.height, -1)
+    places = {value: place for place, value in enumerate(values)}
+    return np.array([places.get(value, -1) for value in contents[feature]], dtype=int)
+
+
+def _inactive(contents: pl.DataFrame, decided_at: pl.Series) -> Bools:
+    times = decided_at.dt.epoch("us").to_numpy()[:, None]
+    begin = contents["active_from"].dt.epoch("us").fill_null(np.iinfo(np.int64).min).to_numpy()
+    end = contents["active_until"].dt.epoch("us").fill_null(np.iinfo(np.int64).max).to_numpy()
+    return (times < begin) | (times >= end)
+
+
+def _rules(therapy: Therapy, contents: pl.DataFrame, situations: pl.DataFrame) -> dict[str, Bools]:
+    expressions = {rule.code: therapy.forbid_expression(rule) for rule in therapy.safety.rules}
+    if not expressions:
+        return {}
+    names = {name for expression in expressions.values() for name in expression.meta.root_names()}
+    n, m = situations.height, contents.height
+    crossed = pl.DataFrame(
+        [situations[name].gather(np.repeat(np.arange(n), m)) for name in sorted(names & set(situations.columns))]
+        + [contents[name].gather(np.tile(np.arange(m), n)) for name in sorted(names & set(contents.columns))]
+    )
+    answers = crossed.select(expression.fill_null(value=True).alias(code) for code, expression in expressions.items())
+    return {code: answers[code].to_numpy().reshape(n, m) for code in expressions}
+
+
+def _caps(therapy: Therapy, contents: pl.DataFrame, recent: RecentDoses) -> dict[str, Bools]:
+    caps = therapy.safety.caps
+    found: dict[str, Bools] = {}
+    if caps.same_content_in_a_row is not None:
+        is_last = recent.last_content[:, None] == np.arange(contents.height)
+        found[IN_A_ROW] = is_last & (recent.times_in_a_row >= caps.same_content_in_a_row)[:, None]
+    if caps.minutes_per_day is not None:
+        minutes = contents["minutes"].fill_null(np.inf).to_numpy()
+        found[MINUTES] = ~(recent.minutes[:, None] + minutes <= caps.minutes_per_day)
+    if caps.feature_share_of_last_10 is not None:
+        codes = feature_codes(therapy, contents)
+        after = recent.feature_counts[:, codes] + 1
+        found[SHARE] = (after > caps.feature_share_of_last_10 * 10 + 1e-9) & (codes >= 0)
+    return found
