@@ -1,0 +1,188 @@
+"""Choosing: predictions, shield and policy in one step, for one decision or for many."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from models.policy import content_probabilities
+from models.release import Release
+from posology.errors import NotFound, first_few
+from posology.safety import Blocks, blocks
+from posology.tables import Tables, schema_of
+
+NOT_OFFERED = "NOT_OFFERED"
+NO_FIRST_STATUS = "NO_FIRST_STATUS"
+NOTHING_ELSE = "NOTHING_ELSE"
+PENDING = "\U0010ffff"  # sorts after every decision_id: the decision being made
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A prediction: mean and the ends of its interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One content in one decision."""
+
+    content_id: str
+    probability: float
+    eligible: bool
+    feedback: Interval | None
+    status: Interval | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, from which ranking (most probable first)."""
+
+    content_id: str
+    probability: float
+    source: Literal["model", "safe_default"]
+    reasons: tuple[str, ...]
+    seed: int
+    ranking: tuple[Ranked, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Many decisions scored: each array (n, n_contents) or (n, n_contents, 3)."""
+
+    probability: np.ndarray
+    feedback: np.ndarray | None
+    status: np.ndarray | None
+    blocks: Blocks
+
+
+def score(release: Release, tables: Tables, sessions: np.ndarray, offered: np.ndarray | None = None) -> Scored:
+    """Predictions, shield and probabilities at rows of the sessions table.
+
+    Args:
+        release: what decides.
+        tables: courses; a decision sees only what was known before it.
+        sessions: (n,) rows of ``tables.sessions``.
+        offered: (n, n_contents) contents the caller allows; all when None.
+            The safe default is always offered.
+    """
+    n, m = sessions.size, release.contents.height
+    features, recent = release.features.of_candidates(tables, sessions)
+    situations = release.features.situations(tables, sessions)
+    shield = blocks(release.therapy, release.contents, situations, recent)
+    if offered is not None:
+        shield = _also_blocked(shield, ~(offered | _is_safe_default(release)))
+    feedback, status = (
+        predictor.predict(features).reshape(n, m, 3) if predictor else None
+        for predictor in (release.feedback, release.status)
+    )
+    probability = content_probabilities(
+        release.therapy,
+        None if feedback is None else feedback[:, :, 0],
+        None if status is None else status[:, :, 0],
+        shield.eligible,
+    )
+    return Scored(probability, feedback, status, shield)
+
+
+def choose(
+    release: Release,
+    tables: Tables,
+    *,
+    now: datetime,
+    context: Mapping[str, Any],
+    candidates: Sequence[str] | None = None,
+    seed: int,
+) -> Choice:
+    """The content for one user now, and how every content stood.
+
+    The safe default answers where nothing else is eligible, and where the
+    therapy has a status and no reading was taken yet: nothing is recommended
+    by a model to a patient never measured.
+
+    Args:
+        tables: everything known of exactly one user.
+        candidates: contents the app can show; all when None.
+        seed: of the draw; the same seed on the same course draws the same content.
+
+    Raises:
+        NotFound: a candidate is not in the release.
+    """
+    pending = _with_pending(release, tables, now, context)
+    row = np.array([pending.sessions.height - 1])
+    scored = score(release, pending, row, _offered(release, candidates))
+    ranking = _ranking(release, scored)
+    if release.therapy.status is not None and tables.measurements.filter(pl.col("measured_at") <= now).is_empty():
+        default = next(item for item in ranking if item.content_id == release.therapy.safety.safe_default)
+        return Choice(default.content_id, 1.0, "safe_default", (NO_FIRST_STATUS,), seed, _certain(ranking, default))
+    if scored.blocks.eligible[0].sum() == 1:
+        return Choice(ranking[0].content_id, 1.0, "safe_default", (NOTHING_ELSE,), seed, ranking)
+    place = _draw(scored.probability[0], seed)
+    chosen = next(item for item in ranking if item.content_id == release.contents["content_id"][place])
+    return Choice(chosen.content_id, chosen.probability, "model", (), seed, ranking)
+
+
+def _with_pending(release: Release, tables: Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
+    past = tables.sessions.filter(pl.col("decided_at") <= now)
+    schema = schema_of("sessions", release.therapy)
+    row = {"decision_id": PENDING, "user_id": tables.users["user_id"][0], "decided_at": now, **context}
+    content_id = release.therapy.safety.safe_default
+    pending = pl.DataFrame([{name: {"content_id": content_id, **row}.get(name) for name in schema}], schema=schema)
+    measured = tables.measurements.filter(pl.col("measured_at") <= now)
+    return Tables(tables.users, measured, release.contents, pl.concat([past, pending]))
+
+
+def _offered(release: Release, candidates: Sequence[str] | None) -> np.ndarray | None:
+    if candidates is None:
+        return None
+    unknown = sorted(set(candidates) - set(release.contents["content_id"]))
+    if unknown:
+        raise NotFound(f"unknown content {first_few(unknown)}; expected contents of release {release.name}")
+    return release.contents["content_id"].is_in(list(candidates)).to_numpy()[None, :]
+
+
+def _is_safe_default(release: Release) -> np.ndarray:
+    return (release.contents["content_id"] == release.therapy.safety.safe_default).to_numpy()[None, :]
+
+
+def _also_blocked(shield: Blocks, not_offered: np.ndarray) -> Blocks:
+    return Blocks({**shield.by_code, NOT_OFFERED: not_offered}, shield.eligible & ~not_offered)
+
+
+def _ranking(release: Release, scored: Scored) -> tuple[Ranked, ...]:
+    ids = release.contents["content_id"]
+    rows = [
+        Ranked(
+            content_id=ids[place],
+            probability=float(scored.probability[0, place]),
+            eligible=bool(scored.blocks.eligible[0, place]),
+            feedback=_interval(scored.feedback, place),
+            status=_interval(scored.status, place),
+            reasons=scored.blocks.reasons(0, place),
+        )
+        for place in range(len(ids))
+    ]
+    return tuple(sorted(rows, key=lambda row: (-row.probability, row.content_id)))
+
+
+def _interval(predictions: np.ndarray | None, place: int) -> Interval | None:
+    return None if predictions is None else Interval(*(float(x) for x in predictions[0, place]))
+
+
+def _certain(ranking: tuple[Ranked, ...], default: Ranked) -> tuple[Ranked, ...]:
+    rest = tuple(replace(item, probability=0.0) for item in ranking if item is not default)
+    return (replace(default, probability=1.0), *rest)
+
+
+def _draw(probability: np.ndarray, seed: int) -> int:
+    """Inverse transform sampling with the generator of the seed (PCG64)."""
+    reached = np.cumsum(probability)
+    point = np.random.default_rng(seed).random() * reached[-1]
+    return int(np.searchsorted(reached, point, side="right"))

@@ -1,0 +1,69 @@
+"""The contents table as arrays, in the order every (n, n_contents) matrix follows."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from posology.therapy import Therapy
+
+
+@dataclass(frozen=True)
+class ContentArrays:
+    """Contents of a therapy by place.
+
+    ``group`` is the category whose repetition and success are followed over
+    the course: the one the safety caps name, else the first category declared.
+    """
+
+    therapy: Therapy
+    table: pl.DataFrame
+
+    @cached_property
+    def place_of(self) -> dict[str, int]:
+        """content_id → place."""
+        return {content_id: place for place, content_id in enumerate(self.table["content_id"])}
+
+    def places(self, content_ids: pl.Series) -> np.ndarray:
+        """(n,) the place of each id; -1 for a content not in the table."""
+        return content_ids.replace_strict(self.place_of, default=-1, return_dtype=pl.Int64).to_numpy()
+
+    @cached_property
+    def group_feature(self) -> str | None:
+        """Name of the category that groups contents, when there is one."""
+        named = self.therapy.safety.caps.feature
+        categories = (name for name, column in self.therapy.content.items() if column.kind == "category")
+        return named or next(categories, None)
+
+    @cached_property
+    def group_values(self) -> tuple[str, ...]:
+        """The values of the grouping category; one nameless group without it."""
+        return (self.therapy.content[self.group_feature].values or ()) if self.group_feature else ("",)
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """(n_contents,) each content's group."""
+        if self.group_feature is None:
+            return np.zeros(self.table.height, dtype=np.int64)
+        places = {value: place for place, value in enumerate(self.group_values)}
+        return np.array([places[value] for value in self.table[self.group_feature]], dtype=np.int64)
+
+    @cached_property
+    def number_names(self) -> tuple[str, ...]:
+        """Names of the numeric attributes."""
+        return tuple(name for name, column in self.therapy.content.items() if column.kind == "number")
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """(n_contents, n_numbers) the numeric attributes."""
+        if not self.number_names:
+            return np.zeros((self.table.height, 0))
+        return np.ascontiguousarray(self.table.select(self.number_names).to_numpy().astype(float))
+
+    @cached_property
+    def minutes(self) -> np.ndarray:
+        """(n_contents,) dose in minutes; 0 where the therapy declares none."""
+        if "minutes" not in self.number_names:
+            return np.zeros(self.table.height)
+        return self.table["minutes"].fill_null(np.inf).to_numpy()

@@ -1,0 +1,1 @@
+"""Predictors of F and Mf: fitted, calibrated, saved as library files, loaded."""

@@ -1,0 +1,71 @@
+"""Gradient boosted trees (Prokhorenkova et al. 2018): mean and quantiles."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from catboost import CatBoostRegressor
+
+from models.predictors.rows import Rows
+from posology.digests import canonical_json
+
+VARYING = ("model_guid", "train_finish_time")  # metadata that differ between equal models, as do system options
+
+
+@dataclass(frozen=True)
+class CatBoost:
+    """One model of the mean, one of the two quantiles of the interval."""
+
+    kind: ClassVar[str] = "catboost"
+    mean: CatBoostRegressor
+    quantiles: CatBoostRegressor
+
+    @classmethod
+    def fit(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Self:
+        """Two fits with fixed seed; the result does not depend on the number of threads."""
+        tail = (1 - options["coverage"]) / 2
+        losses = ("RMSE", f"MultiQuantile:alpha={tail:.4g},{1 - tail:.4g}")
+        return cls(*(_fit(loss, rows, target, options) for loss in losses))
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """(n, 3) mean, low and high quantile."""
+        return np.column_stack([self.mean.predict(features), self.quantiles.predict(features)])
+
+    def importance(self, rows: Rows) -> np.ndarray:  # noqa: ARG002 - the model carries its own
+        """(n_features,) change of the prediction with each feature, as a share."""
+        share = np.asarray(self.mean.get_feature_importance(), dtype=float)
+        return share / max(share.sum(), 1e-12)
+
+    def save(self, folder: Path) -> None:
+        """``mean.cbm`` and ``quantiles.cbm``, equal bytes for equal models."""
+        for name in ("mean", "quantiles"):
+            model = getattr(self, name)
+            metadata = model.get_metadata()
+            params = {key: value for key, value in json.loads(metadata["params"]).items() if key != "system_options"}
+            metadata["params"] = canonical_json(params)
+            for key in VARYING:
+                metadata[key] = ""
+            model.save_model(str(folder / f"{name}.cbm"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        return cls(*(CatBoostRegressor().load_model(str(folder / f"{name}.cbm")) for name in ("mean", "quantiles")))
+
+
+def _fit(loss: str, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> CatBoostRegressor:
+    model = CatBoostRegressor(
+        loss_function=loss,
+        iterations=options["iterations"],
+        depth=options["depth"],
+        learning_rate=options["learning_rate"],
+        l2_leaf_reg=options["l2_leaf_reg"],
+        random_seed=options["seed"],
+        thread_count=options["threads"],
+        allow_writing_files=False,
+        verbose=False,
+    )
+    return model.fit(rows.features, target, sample_weight=rows.weight)

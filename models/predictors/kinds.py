@@ -1,0 +1,7 @@
+"""The kinds of predictor there are; a new one is a file and a name here."""
+
+from models.predictors.catboost import CatBoost
+from models.predictors.predictor import Model
+from models.predictors.ridge import Ridge
+
+KINDS: dict[str, type[Model]] = {kind.kind: kind for kind in (CatBoost, Ridge)}

@@ -1,0 +1,138 @@
+"""What every predictor does, and the two kinds there are."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+
+from models.predictors.conformal import conformal_margin
+from models.predictors.rows import Rows
+from models.targets import Target
+from posology.digests import digest_of_folder
+from posology.files import write_whole
+
+
+class Model(Protocol):
+    """Mean and raw quantiles of a target; saved as files of its library."""
+
+    kind: ClassVar[str]
+
+    @classmethod
+    def fit(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Self:
+        """A fitted model; ``target`` may be a change instead of the rows' own target."""
+        ...
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """(n, 3) mean, low and high quantile, not yet calibrated."""
+        ...
+
+    def importance(self, rows: Rows) -> np.ndarray:
+        """(n_features,) share of each feature, summing to one."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the model's files."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        ...
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A calibrated model of F or Mf.
+
+    Attributes:
+        names: the features it takes, in order.
+        anchor: feature the model predicts the change from, when there is one.
+        margin: what conformal calibration adds to both ends of the interval.
+        bounds: the range of the target; predictions are clipped to it.
+        coverage: nominal coverage of the interval.
+    """
+
+    target: Target
+    model: Model = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
+    anchor: str | None
+    margin: float
+    bounds: tuple[float, float]
+    coverage: float
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """(n, 3) mean, low, high in units of the target."""
+        raw = self.model.predict(features) + _anchor(self.anchor, self.names, features)[:, None]
+        mean = np.clip(raw[:, 0], *self.bounds)
+        low = np.clip(np.minimum(raw[:, 1] - self.margin, raw[:, 0]), *self.bounds)
+        high = np.clip(np.maximum(raw[:, 2] + self.margin, raw[:, 0]), *self.bounds)
+        return np.column_stack([mean, low, high])
+
+    def save(self, folder: Path) -> None:
+        """Write ``predictor.json`` and the model's own files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.model.save(folder)
+        about = {
+            "target": self.target,
+            "kind": self.model.kind,
+            "names": self.names,
+            "anchor": self.anchor,
+            "margin": self.margin,
+            "bounds": self.bounds,
+            "coverage": self.coverage,
+        }
+        write_whole(folder / "predictor.json", json.dumps(about, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Predictor":
+        """Read what ``save`` wrote."""
+        from models.predictors.kinds import KINDS
+
+        about = json.loads((folder / "predictor.json").read_text())
+        model = KINDS[about["kind"]].load(folder)
+        return cls(
+            about["target"],
+            model,
+            tuple(about["names"]),
+            about["anchor"],
+            about["margin"],
+            (about["bounds"][0], about["bounds"][1]),
+            about["coverage"],
+        )
+
+
+def fit_predictor(
+    kind: type[Model],
+    target: Target,
+    fit: Rows,
+    calibrate: Rows,
+    *,
+    options: Mapping[str, Any],
+    bounds: tuple[float, float],
+) -> Predictor:
+    """A predictor of one kind: fitted on some patients, its interval calibrated on others.
+
+    Mf is learnt as the change from the last score, which is always there once
+    a course has begun.
+    """
+    anchor = "score_last" if target == "status" else None
+    coverage = float(options["coverage"])
+    model = kind.fit(fit, fit.target - _anchor(anchor, fit.names, fit.features), options)
+    raw = model.predict(calibrate.features) + _anchor(anchor, fit.names, calibrate.features)[:, None]
+    score = np.maximum(raw[:, 1] - calibrate.target, calibrate.target - raw[:, 2])
+    margin = conformal_margin(score, calibrate.patient, coverage=coverage)
+    return Predictor(target, model, fit.names, anchor, margin, bounds, coverage)
+
+
+def predictor_digest(folder: Path) -> str:
+    """SHA-256 over the files of a saved predictor."""
+    return digest_of_folder(folder)
+
+
+def _anchor(anchor: str | None, names: tuple[str, ...], features: np.ndarray) -> np.ndarray:
+    if anchor is None:
+        return np.zeros(features.shape[0])
+    return np.nan_to_num(features[:, names.index(anchor)])

@@ -1,0 +1,119 @@
+"""Ridge regression (Hoerl, Kennard 1970): the linear yardstick, and the predictor for little data."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.linear_model import RidgeCV
+
+from models.features import PLACE
+from models.predictors.rows import Rows
+from posology.files import write_whole
+
+PENALTIES = np.logspace(-2, 4, 13)
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Standardised features, a flag for each that can be missing, one column a content.
+
+    Attributes:
+        centre, scale: (n_features,) of the fitting rows; what is missing takes the centre.
+        flagged: features that were missing somewhere in the fitting rows.
+        n_contents: contents that have a column of their own.
+        weights: (n_features + n_flagged + n_contents,).
+        tails: the two quantiles of the residuals, the raw interval.
+    """
+
+    kind: ClassVar[str] = "ridge"
+    names: tuple[str, ...]
+    centre: np.ndarray
+    scale: np.ndarray
+    flagged: np.ndarray
+    n_contents: int
+    weights: np.ndarray
+    intercept: float
+    tails: tuple[float, float]
+
+    @classmethod
+    def fit(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Self:
+        """Penalty by leave-one-out error over the rows."""
+        is_missing = np.isnan(rows.features)
+        counts = np.maximum((~is_missing).sum(axis=0), 1)
+        centre = np.where(is_missing, 0, rows.features).sum(axis=0) / counts
+        scale = np.sqrt(np.nansum((rows.features - centre) ** 2, axis=0) / counts)
+        shape = cls(
+            rows.names,
+            centre,
+            np.where(scale > 0, scale, 1.0),
+            np.flatnonzero(is_missing.any(axis=0)),
+            int(rows.column(PLACE).max()) + 1,
+            np.zeros(0),
+            0.0,
+            (0.0, 0.0),
+        )
+        design = shape.design(rows.features)
+        ridge = RidgeCV(alphas=PENALTIES).fit(design, target, sample_weight=rows.weight)
+        residual = target - ridge.predict(design)
+        tail = (1 - options["coverage"]) / 2
+        low, high = np.quantile(residual, [tail, 1 - tail])
+        return cls(
+            shape.names,
+            shape.centre,
+            shape.scale,
+            shape.flagged,
+            shape.n_contents,
+            ridge.coef_,
+            float(ridge.intercept_),
+            (float(low), float(high)),
+        )
+
+    def design(self, features: np.ndarray) -> np.ndarray:
+        """(n, n_features + n_flagged + n_contents) what the weights multiply."""
+        is_missing = np.isnan(features)
+        standard = np.where(is_missing, 0.0, (features - self.centre) / self.scale)
+        place = self.names.index(PLACE)
+        standard[:, place] = 0.0
+        own_column = features[:, [place]] == np.arange(self.n_contents)
+        return np.column_stack([standard, is_missing[:, self.flagged], own_column]).astype(float)
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """(n, 3) mean, low and high."""
+        mean = self.design(features) @ self.weights + self.intercept
+        return np.column_stack([mean, mean + self.tails[0], mean + self.tails[1]])
+
+    def importance(self, rows: Rows) -> np.ndarray:
+        """(n_features,) spread of each feature's term, as a share."""
+        spread = np.abs(self.weights[: len(self.names)]) * self.design(rows.features)[:, : len(self.names)].std(axis=0)
+        return spread / max(spread.sum(), 1e-12)
+
+    def save(self, folder: Path) -> None:
+        """``ridge.json``."""
+        content = {
+            "names": self.names,
+            "centre": self.centre.tolist(),
+            "scale": self.scale.tolist(),
+            "flagged": self.flagged.tolist(),
+            "n_contents": self.n_contents,
+            "weights": self.weights.tolist(),
+            "intercept": self.intercept,
+            "tails": self.tails,
+        }
+        write_whole(folder / "ridge.json", json.dumps(content))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what ``save`` wrote."""
+        content = json.loads((folder / "ridge.json").read_text())
+        arrays = {name: np.array(content[name]) for name in ("centre", "scale", "weights")}
+        return cls(
+            names=tuple(content["names"]),
+            flagged=np.array(content["flagged"], dtype=int),
+            n_contents=content["n_contents"],
+            intercept=content["intercept"],
+            tails=(content["tails"][0], content["tails"][1]),
+            **arrays,
+        )

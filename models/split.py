@@ -1,0 +1,53 @@
+"""Which patients fit, calibrate and judge, and where the past ends.
+
+By patient: a patient's part follows from a digest of the id, so it never
+changes as the data grow and no later model is judged on a patient an earlier
+one was fitted on. Forward in time: fitting and calibrating use what was known
+before the cut, judging what became known after it.
+"""
+
+import hashlib
+from datetime import datetime
+from typing import Literal
+
+import polars as pl
+
+Part = Literal["fit", "calibrate", "judge"]
+SHARES: tuple[tuple[Part, float], ...] = (("fit", 0.6), ("calibrate", 0.2), ("judge", 0.2))
+
+
+def part_of(user_id: str) -> Part:
+    """The part a patient belongs to."""
+    place = int.from_bytes(hashlib.sha256(user_id.encode()).digest()[:8], "big") / 2**64
+    reached = 0.0
+    for part, share in SHARES:
+        reached += share
+        if place < reached:
+            return part
+    return SHARES[-1][0]
+
+
+def split(rows: pl.DataFrame, *, past_share: float) -> pl.DataFrame:
+    """The rows with a column ``part``; rows that would leak across the cut are left out.
+
+    Args:
+        rows: ``user_id`` and ``known_at``.
+        past_share: share of the rows, in order of ``known_at``, that is the past.
+            Where all became known at one time there is no past, and only the
+            split by patient is made.
+    """
+    part = pl.col("user_id").replace_strict({u: part_of(u) for u in rows["user_id"].unique()}, return_dtype=pl.String)
+    parted = rows.with_columns(part=part if rows.height else pl.lit(None, dtype=pl.String))
+    cut = time_cut(rows, past_share=past_share)
+    if cut is None:
+        return parted
+    is_past = pl.col("known_at") <= cut
+    return parted.filter(is_past.eq_missing(pl.col("part") != "judge"))
+
+
+def time_cut(rows: pl.DataFrame, *, past_share: float) -> datetime | None:
+    """The last moment of the past; None where time does not tell rows apart."""
+    times = rows["known_at"].sort()
+    if times.n_unique() < 2:
+        return None
+    return times[min(int(past_share * times.len()), int(times.len() - 1))] if times[0] != times[-1] else None

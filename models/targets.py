@@ -1,0 +1,67 @@
+"""What the predictors learn: F of each session, Mf of each patient, and when each was known."""
+
+from typing import Literal
+
+import polars as pl
+
+from models.course import feedback_known
+from posology.tables import Tables
+from posology.therapy import Status, Therapy
+
+Target = Literal["feedback", "status"]
+TARGETS: tuple[Target, ...] = ("feedback", "status")
+
+
+def targets_of(therapy: Therapy) -> tuple[Target, ...]:
+    """The targets a therapy declares."""
+    return tuple(target for target in TARGETS if getattr(therapy, target) is not None)
+
+
+def target_rows(therapy: Therapy, tables: Tables, target: Target) -> pl.DataFrame:
+    """The sessions that have the target.
+
+    Returns:
+        ``session`` (row of the sessions table), ``user_id``, ``decision_id``,
+        ``decided_at``, ``content_id``, ``target`` and ``known_at``.
+    """
+    sessions = tables.sessions.with_row_index("session")
+    rows = _feedback(therapy, tables, sessions) if target == "feedback" else _status(therapy, tables, sessions)
+    known = pl.col("content_id").is_in(tables.contents["content_id"].implode())
+    return rows.filter(known).select(
+        pl.col("session").cast(pl.Int64), "user_id", "decision_id", "decided_at", "content_id", "target", "known_at"
+    )
+
+
+def final_status(status: Status, measurements: pl.DataFrame) -> pl.DataFrame:
+    """Each user's Mf: ``user_id``, ``first_at``, ``known_at`` and ``target`` (the score).
+
+    Mf is the reading nearest ``final_after_days`` after the first one, and
+    within ``final_window_days`` of that day; a user without one has no row.
+    """
+    after = pl.duration(microseconds=round(status.final_after_days * 86.4e9))
+    window = pl.duration(microseconds=round(status.final_window_days * 86.4e9))
+    readings = measurements.filter(pl.col("instrument") == status.instrument).with_columns(
+        first_at=pl.col("measured_at").min().over("user_id")
+    )
+    distance = (pl.col("measured_at") - pl.col("first_at") - after).abs()
+    return (
+        readings.with_columns(distance=distance)
+        .filter((pl.col("distance") <= window) & (pl.col("measured_at") > pl.col("first_at")))
+        .sort("user_id", "distance", "measured_at")
+        .unique("user_id", keep="first", maintain_order=True)
+        .select("user_id", "first_at", known_at="measured_at", target="score")
+    )
+
+
+def _feedback(therapy: Therapy, tables: Tables, sessions: pl.DataFrame) -> pl.DataFrame:
+    known = feedback_known(therapy, tables.sessions)
+    rows = sessions.with_columns(target=known["value"], known_at=known["known_at"])
+    return rows.filter(pl.col("target").is_not_null() & (pl.col("known_at") <= tables.as_of))
+
+
+def _status(therapy: Therapy, tables: Tables, sessions: pl.DataFrame) -> pl.DataFrame:
+    if therapy.status is None:
+        raise ValueError("the therapy has no status")
+    final = final_status(therapy.status, tables.measurements)
+    rows = sessions.join(final, on="user_id", how="inner", maintain_order="left")
+    return rows.filter(pl.col("decided_at").is_between("first_at", "known_at", closed="left"))
