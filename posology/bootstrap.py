@@ -86,10 +86,10 @@ class Resamples:
             TooSmall: the statistic is undefined in some resample.
         """
         values = statistic(self.drawn[:, terms])
+        if not np.isfinite(values).all():
+            raise TooSmall("the figure is undefined in some resamples of patients: too few patients carry it")
         tail = _expanded_tail(self.patients, level)
         low, high = np.quantile(values, [tail, 1 - tail])
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise TooSmall("the figure is undefined in some resamples of patients: too few patients carry it")
         return Interval(float(statistic(self.observed[terms])), float(low), float(high))
 
 

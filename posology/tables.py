@@ -157,6 +157,17 @@ def catalogue_of(therapy: Therapy) -> pl.DataFrame:
     return Tables.from_rows(therapy, contents=therapy.catalogue).contents
 
 
+def fits(came: pl.DataType, kind: pl.DataType) -> bool:
+    """Whether a column that came as one type can be read as another without loss."""
+    return (
+        came in (kind, pl.Null)
+        or (kind == pl.Float64 and came.is_numeric())
+        or (kind == pl.String and came in (pl.Categorical, pl.Enum))
+        or (isinstance(kind, pl.Datetime) and isinstance(came, pl.Datetime) and came.time_zone is not None)
+        or (isinstance(kind, pl.List) and isinstance(came, pl.List) and _inner_fits(came, kind))
+    )
+
+
 def _read(path: Path, name: str, therapy: Therapy) -> pl.DataFrame:
     if not path.is_file():
         if name == "contents" and therapy.catalogue is not None:
@@ -202,14 +213,7 @@ def _cast(column: pl.Series, kind: pl.DataType, table: str) -> pl.Series:
     came = column.dtype
     if came == kind:
         return column
-    fits = (
-        came == pl.Null
-        or (kind == pl.Float64 and came.is_numeric())
-        or (kind == pl.String and came in (pl.Categorical, pl.Enum))
-        or (isinstance(kind, pl.Datetime) and isinstance(came, pl.Datetime) and came.time_zone is not None)
-        or (isinstance(kind, pl.List) and isinstance(came, pl.List) and _inner_fits(came, kind))
-    )
-    if not fits:
+    if not fits(came, kind):
         hint = " (set the time zone)" if isinstance(came, pl.Datetime) else ""
         raise TableError(
             f"{table}.parquet: column {column.name} is {came}, expected {kind}{hint}", table=table, column=column.name

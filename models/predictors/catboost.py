@@ -12,7 +12,7 @@ from catboost import CatBoostRegressor
 from models.predictors.rows import Rows
 from posology.digests import canonical_json
 
-VARYING = ("model_guid", "train_finish_time")  # metadata that differ between equal models, as do system options
+VARYING = ("model_guid", "train_finish_time")  # metadata that differ between equal models; so does the number of threads
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class CatBoost:
         for name in ("mean", "quantiles"):
             model = getattr(self, name)
             metadata = model.get_metadata()
-            params = {key: value for key, value in json.loads(metadata["params"]).items() if key != "system_options"}
+            params = json.loads(metadata["params"])
+            params["system_options"]["thread_count"] = 1
             metadata["params"] = canonical_json(params)
             for key in VARYING:
                 metadata[key] = ""
