@@ -1,0 +1,182 @@
+"""What a dossier says, as values. Nothing in them names a patient."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from posology.dossier.answers import Answer, Verdict
+from posology.therapy import Therapy
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval; low and high are None where there is no interval."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval needs both ends, or neither")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"an interval's low end {self.low:g} is above its high end {self.high:g}")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A plot with the words it needs.
+
+    Attributes:
+        reading: the caption: what is shown and how to read it.
+        alternative: what a reader who cannot see the plot is told.
+    """
+
+    title: str
+    svg: str
+    reading: str
+    alternative: str
+
+
+@dataclass(frozen=True)
+class TherapyFacts:
+    """What the reviewer must know of the therapy to read the rest."""
+
+    name: str
+    title: str
+    version: int
+    objective: str
+    instrument: str | None = None
+    better: str | None = None
+    smallest_important_change: float | None = None
+    noninferiority_margin: float | None = None
+
+    @classmethod
+    def of(cls, therapy: Therapy) -> Self:
+        """The facts of a therapy file."""
+        status = therapy.status
+        return cls(
+            name=therapy.name,
+            title=therapy.title,
+            version=therapy.version,
+            objective=therapy.objective,
+            instrument=status.instrument if status else None,
+            better=status.better if status else None,
+            smallest_important_change=status.smallest_important_change if status else None,
+            noninferiority_margin=therapy.noninferiority_margin,
+        )
+
+
+@dataclass(frozen=True)
+class SkillRow:
+    """How well one predictor or baseline predicts patients it has not seen.
+
+    ``skill`` is R² or 1 − loss / loss of the reference; the table says which.
+    """
+
+    name: str
+    loss: Estimate
+    skill: Estimate | None = None
+    is_candidate: bool = False
+
+
+@dataclass(frozen=True)
+class SkillTable:
+    """A predictor beside its baselines.
+
+    Attributes:
+        predicted: what is predicted, for example "feedback" or "final MMSE".
+        loss_name: for example "mean absolute error (points)".
+        skill_name: for example "R²".
+        note: on what it was measured.
+    """
+
+    predicted: str
+    rows: tuple[SkillRow, ...]
+    loss_name: str
+    skill_name: str = "skill"
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """What one policy is worth, by one estimator.
+
+    Attributes:
+        effective_sample_size: decisions the estimate rests on, after weighting.
+        truth: the simulator's value, where it is known.
+    """
+
+    policy: str
+    estimator: str
+    estimate: Estimate
+    effective_sample_size: float | None = None
+    truth: float | None = None
+    is_candidate: bool = False
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """How much data, and what was set aside, by reason."""
+
+    patients: int
+    sessions: int
+    measurements: int
+    contents: int
+    quarantined: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """Everything the page says.
+
+    Attributes:
+        digests: part of the release → SHA-256; what a signature covers.
+        findings: the guardrails' answers; objects or mappings with code, title, verdict, explanation, figures.
+        value_unit: what policy values are in, for example "feedback per session (0 to 1)".
+        logged_value: mean of the logged outcome, the line the policies are compared with.
+        content_mix: content_id → policy → share of decisions.
+        split: how patients and time were parted into fitting and judging.
+        limitations: what the release goes without and what was not done.
+        software: library → version.
+        commands: what to type to get the same bytes again.
+
+    Raises:
+        ValueError: the verdict is better than the findings allow.
+    """
+
+    title: str
+    therapy: TherapyFacts
+    release: str
+    digests: Mapping[str, str]
+    data_version: str
+    as_of: datetime | None
+    git_commit: str
+    author: str
+    verdict: Any
+    findings: Sequence[Any]
+    data: DataFacts
+    split: str
+    skills: tuple[SkillTable, ...] = ()
+    policies: tuple[ValueRow, ...] = ()
+    value_unit: str = ""
+    logged_value: float | None = None
+    content_mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    figures: tuple[Figure, ...] = ()
+    limitations: tuple[str, ...] = ()
+    software: Mapping[str, str] = field(default_factory=dict)
+    commands: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if Verdict.of(self.verdict) is not Verdict.PASS:
+            return
+        blocking = [answer.code for answer in self.answers if answer.verdict.blocks]
+        if blocking or not self.findings:
+            raise ValueError(f"the verdict is pass, but not of {', '.join(blocking) or 'any guardrail'}")
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """The findings in one form, those that block first."""
+        order = (Verdict.FAIL, Verdict.INSUFFICIENT, Verdict.PASS, Verdict.NOT_APPLICABLE)
+        return tuple(sorted(map(Answer.of, self.findings), key=lambda answer: order.index(answer.verdict)))

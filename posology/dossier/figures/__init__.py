@@ -1,0 +1,17 @@
+"""Plots for the dossier: arrays in, a ``Figure`` with caption and alternative text out, the same bytes every time."""
+
+from posology.dossier.figures.bars import content_mix_plot, importance_plot
+from posology.dossier.figures.calibration import calibration_plot
+from posology.dossier.figures.curves import learning_curve_plot, weight_plot
+from posology.dossier.figures.forest import coverage_plot, skill_plot, value_plot
+
+__all__ = [
+    "calibration_plot",
+    "content_mix_plot",
+    "coverage_plot",
+    "importance_plot",
+    "learning_curve_plot",
+    "skill_plot",
+    "value_plot",
+    "weight_plot",
+]

@@ -1,0 +1,65 @@
+"""Numbers as people read them, the same everywhere in a dossier."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+MINUS, THIN_SPACE = "\u2212", "\u2009"
+
+
+def number(value: Any) -> str:
+    """Three or so significant digits; counts with thin spaces between thousands; a dash for none."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return _signed(f"{value:,}")
+    if not math.isfinite(value):
+        return "not finite" if math.isnan(value) else f"{MINUS if value < 0 else ''}∞"
+    small = 0 < abs(value) < 0.00095
+    return _signed(f"{value:.1e}" if small else f"{value:,.{_decimals(abs(value))}f}")
+
+
+def interval(estimate: Any) -> str:
+    """``0.412 (0.391 to 0.433)``: the number and its 95 % interval."""
+    if estimate is None:
+        return "–"
+    if estimate.low is None:
+        return number(float(estimate.mean))
+    return f"{number(float(estimate.mean))} ({number(float(estimate.low))} to {number(float(estimate.high))})"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage."""
+    return f"{share * 100:.0f}{THIN_SPACE}%" if share >= 0.0995 or share == 0 else f"{share * 100:.1f}{THIN_SPACE}%"
+
+
+def moment(time: datetime | None) -> str:
+    """A time in UTC, to the minute."""
+    return time.strftime("%-d %B %Y, %H:%M UTC") if time else "no data yet"
+
+
+def figure(value: Any) -> str:
+    """What a guardrail measured: a number, words, or a few of them."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(figure(item) for item in value)
+    return interval(value) if hasattr(value, "mean") and hasattr(value, "low") else number(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    return value if isinstance(value, int | float | str | None) else str(value)
+
+
+def _decimals(size: float) -> int:
+    if size == 0 or size >= 100:
+        return 0
+    return 3 if size < 1 else 2 if size < 10 else 1
+
+
+def _signed(text: str) -> str:
+    return text.replace("-", MINUS).replace(",", THIN_SPACE)
