@@ -1,0 +1,141 @@
+"""What mean F a policy would have had on a log of another policy's decisions, or why that cannot be known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from posology.bootstrap import LEVEL, RESAMPLES, Interval, Resamples, ratio
+from posology.errors import TooSmall
+from posology.offpolicy.direct_method import DirectMethod
+from posology.offpolicy.doubly_robust import DoublyRobust
+from posology.offpolicy.estimator import Estimator
+from posology.offpolicy.ips import IPS
+from posology.offpolicy.log import LoggedDecisions
+from posology.offpolicy.overlap import ROUNDING, OverlapRule
+from posology.offpolicy.self_normalised import SelfNormalised
+
+ESTIMATORS: tuple[Estimator, ...] = (IPS(), SelfNormalised(), DoublyRobust(), DirectMethod())
+
+
+class Comparison(StrEnum):
+    """A policy against what was logged."""
+
+    BETTER = "better than logged"
+    WORSE = "worse than logged"
+    NO_DIFFERENCE = "no difference shown"
+    DIAGNOSTIC = "diagnostic only"
+    INSUFFICIENT = "insufficient evidence"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One estimator's answer; all numbers but the effective sample size are None when evidence is insufficient.
+
+    Attributes:
+        estimator: its name.
+        value: mean F under the target policy.
+        low: lower end of its interval.
+        high: upper end of its interval.
+        effective_sample_size: decisions (Kish); None when no propensity is known.
+        difference: value minus the logged mean F of the same decisions, paired.
+        verdict: by the interval of the difference.
+        reason: why evidence is insufficient; empty otherwise.
+    """
+
+    estimator: str
+    value: float | None
+    low: float | None
+    high: float | None
+    effective_sample_size: float | None
+    difference: Interval | None
+    verdict: Comparison
+    reason: str = ""
+
+
+def evaluate(
+    log: LoggedDecisions,
+    estimators: Sequence[Estimator],
+    rng: np.random.Generator,
+    *,
+    rule: OverlapRule | None = None,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+) -> list[Estimate]:
+    """One estimate per estimator, all on the same resamples of patients.
+
+    The value is that of following the target policy in one decision where the
+    logging policy was followed before: what a choice does to later sessions is
+    not in it.
+
+    Args:
+        log: decisions of patients that the target policy and q were not fitted on.
+        estimators: for example ``ESTIMATORS``.
+        rng: the same state gives the same answer.
+        rule: when the log cannot judge the policy.
+        resamples: of patients.
+        level: of the intervals.
+    """
+    overlap = (rule or OverlapRule()).diagnose(log, rng)
+    if overlap.reasons:
+        return [_insufficient(each, overlap.reasons, overlap.effective_sample_size) for each in estimators]
+    size = overlap.effective_sample_size
+    try:
+        return _estimates(log.where(log.has_propensity), estimators, rng, size=size, resamples=resamples, level=level)
+    except TooSmall as error:
+        return [_insufficient(each, (str(error),), size) for each in estimators]
+
+
+def _estimates(
+    log: LoggedDecisions,
+    estimators: Sequence[Estimator],
+    rng: np.random.Generator,
+    *,
+    size: float | None,
+    resamples: int,
+    level: float,
+) -> list[Estimate]:
+    columns = [np.stack([log.reward, np.ones(len(log))], axis=1), *(each.terms(log) for each in estimators)]
+    ends = np.cumsum([part.shape[1] for part in columns])
+    drawn = Resamples.of(log.patient, np.concatenate(columns, axis=1), rng, resamples=resamples)
+    return [
+        _estimate(each, drawn, slice(begin, end), size, level)
+        for each, begin, end in zip(estimators, ends, ends[1:], strict=False)
+    ]
+
+
+def _estimate(estimator: Estimator, drawn: Resamples, terms: slice, size: float | None, level: float) -> Estimate:
+    def above_logged(sums: np.ndarray) -> np.ndarray:
+        return estimator.value(sums[..., terms]) - ratio(sums[..., :2])
+
+    value = drawn.interval(estimator.value, terms=terms, level=level)
+    difference = drawn.interval(above_logged, level=level)
+    return Estimate(
+        estimator=estimator.name,
+        value=value.value,
+        low=value.low,
+        high=value.high,
+        effective_sample_size=size,
+        difference=difference,
+        verdict=Comparison.DIAGNOSTIC if estimator.is_diagnostic else _compare(difference),
+    )
+
+
+def _compare(difference: Interval) -> Comparison:
+    if difference.low > ROUNDING:
+        return Comparison.BETTER
+    return Comparison.WORSE if difference.high < -ROUNDING else Comparison.NO_DIFFERENCE
+
+
+def _insufficient(estimator: Estimator, reasons: Sequence[str], size: float | None) -> Estimate:
+    return Estimate(
+        estimator=estimator.name,
+        value=None,
+        low=None,
+        high=None,
+        effective_sample_size=size,
+        difference=None,
+        verdict=Comparison.INSUFFICIENT,
+        reason="; ".join(reasons),
+    )
