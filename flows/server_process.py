@@ -1,0 +1,128 @@
+"""A server of this home, shared by all processes that use it and stopped when the last one is gone."""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from flows import keeper
+from flows.locks import exclusive, held
+from posology.errors import ServiceDown
+from posology.files import write_whole
+
+POLL_SECONDS = 0.1
+STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """How to run one server: what to start, where it notes things, how to see that it is well."""
+
+    name: str
+    folder: Path  # its locks, record and log
+    command: Callable[[int], list[str]]  # from the port to listen on
+    environment: Mapping[str, str]
+    health_path: str
+    start_seconds: float = 120.0
+
+    @property
+    def log(self) -> Path:
+        """What the server said."""
+        return self.folder / "server.log"
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """The server's address: of the one that runs, else of one started now. Raises ``ServiceDown``."""
+        with held(self._users, fcntl.LOCK_SH) as users:
+            with exclusive(self.folder / "start.lock"):
+                address = self._address_of_the_running() or self._start()
+            try:
+                yield address
+            finally:
+                self._leave(users)
+
+    @property
+    def _users(self) -> Path:
+        return self.folder / "users.lock"
+
+    @property
+    def _record(self) -> Path:
+        return self.folder / "server.json"
+
+    def _address_of_the_running(self) -> str | None:
+        try:
+            record = json.loads(self._record.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+        return record["address"] if is_alive(record["pid"]) and is_well(record["address"] + self.health_path) else None
+
+    def _start(self) -> str:
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", keeper.__file__, self._users, self._record, *self.command(port)],
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a group of its own: Ctrl-C at the terminal is not for the server
+            )
+        deadline = time.monotonic() + self.start_seconds
+        while not is_well(address + self.health_path):
+            if process.poll() is not None:
+                raise ServiceDown(f"The {self.name} server ended before it was ready. {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise ServiceDown(
+                    f"The {self.name} server was not ready in {self.start_seconds:.0f} s. {self._last_words()}"
+                )
+            time.sleep(POLL_SECONDS)
+        write_whole(self._record, json.dumps({"pid": process.pid, "address": address}))
+        return address
+
+    def _leave(self, users: int) -> None:
+        """Stop using it; the last one waits until the keeper has stopped it."""
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        fcntl.flock(users, fcntl.LOCK_UN)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._record.exists() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+
+    def _last_words(self, lines: int = 12) -> str:
+        said = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+        return "\n".join([f"Its log {self.log} ends with:", *said]) if said else f"Its log {self.log} is empty."
+
+
+def is_well(url: str) -> bool:
+    """Whether a server on this machine answers 200 now."""
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
+    return False
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of that number that we may signal."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
