@@ -20,8 +20,12 @@ def number(value: Any) -> str:
         return _signed(f"{value:,}")
     if not math.isfinite(value):
         return "not finite" if math.isnan(value) else f"{MINUS if value < 0 else ''}∞"
-    small = 0 < abs(value) < 0.00095
-    return _signed(f"{value:.1e}" if small else f"{value:,.{_decimals(abs(value))}f}")
+    return _signed(f"{value:.1e}" if _is_tiny(abs(value)) else f"{value:,.{_decimals(abs(value))}f}")
+
+
+def declared(value: float) -> str:
+    """A number as the therapy file gives it: no digit added, none lost."""
+    return _signed(f"{value:.12g}")
 
 
 def interval(estimate: Any) -> str:
@@ -30,7 +34,13 @@ def interval(estimate: Any) -> str:
         return "–"
     if estimate.low is None:
         return number(float(estimate.mean))
-    return f"{number(float(estimate.mean))} ({number(float(estimate.low))} to {number(float(estimate.high))})"
+    three = [float(part) for part in (estimate.mean, estimate.low, estimate.high)]
+    largest = max(map(abs, three))
+    if not math.isfinite(largest) or _is_tiny(largest):
+        mean, low, high = map(number, three)
+    else:
+        mean, low, high = (_signed(f"{part:,.{_decimals(largest)}f}") for part in three)
+    return f"{mean} ({low} to {high})"
 
 
 def percent(share: float) -> str:
@@ -53,6 +63,10 @@ def figure(value: Any) -> str:
 def _plain(value: Any) -> Any:
     value = value.item() if hasattr(value, "item") else value
     return value if isinstance(value, int | float | str | None) else str(value)
+
+
+def _is_tiny(size: float) -> bool:
+    return 0 < size < 0.00095
 
 
 def _decimals(size: float) -> int:

@@ -63,6 +63,7 @@ def _templates() -> Environment:
     )
     templates.filters |= {
         "number": numbers.number,
+        "declared": numbers.declared,
         "interval": numbers.interval,
         "percent": numbers.percent,
         "moment": numbers.moment,

@@ -6,11 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from posology.dossier.evidence import Figure
-from posology.dossier.figures.canvas import CANDIDATE, LINE, OTHER, draw, height_of, name_rows
+from posology.dossier.figures.canvas import CANDIDATE, LINE, OTHER, TRUTH, draw, height_of, name_rows
 from posology.dossier.numbers import number, percent
 
 MARKERS = ("o", "s", "^", "v", "P")
-COLOURS = (CANDIDATE, OTHER, "#b3450f", "#00836b", "#7a4fa3")
+COLOURS = (CANDIDATE, OTHER, TRUTH, "#00836b", "#7a4fa3")
 
 
 def importance_plot(names: Sequence[str], importances: np.ndarray, *, predicted: str, top: int = 15) -> Figure:
@@ -42,10 +42,17 @@ def importance_plot(names: Sequence[str], importances: np.ndarray, *, predicted:
     )
 
 
-def content_mix_plot(content_mix: Mapping[str, Mapping[str, float]], *, top: int = 15) -> Figure:
-    """How often each content is given, by policy: content_id → policy → share of decisions."""
+def content_mix_plot(content_mix: Mapping[str, Mapping[str, float]], *, candidate: str, top: int = 15) -> Figure:
+    """How often each content is given.
+
+    Args:
+        content_mix: content_id → policy → share of decisions.
+        candidate: the policy the eye should find.
+        top: how many contents to show.
+    """
     ranked = sorted(content_mix.items(), key=lambda row: (-max(row[1].values(), default=0.0), row[0]))[:top]
-    policies = list(dict.fromkeys(policy for _, shares in ranked for policy in shares))
+    named = dict.fromkeys(policy for _, shares in ranked for policy in shares)
+    policies = sorted(named, key=lambda policy: policy != candidate)
 
     def paint(axes: Axes) -> None:
         name_rows(axes, [content for content, _ in ranked])

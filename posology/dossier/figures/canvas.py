@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 INK, QUIET, LINE = "#1b2733", "#52606d", "#d7dee5"
 CANDIDATE, OTHER, TRUTH = "#005f8f", "#7b8794", "#b3450f"  # told apart by lightness and marker too
-WIDTH = 5.6  # inches
+WIDTH = 4.9  # inches
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "posology",
     "svg.fonttype": "path",
@@ -35,7 +35,7 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def draw(paint: Callable[[Axes], None], *, height: float = 3.4) -> str:
+def draw(paint: Callable[[Axes], None], *, height: float = 3.1) -> str:
     """SVG text of what ``paint`` puts on the axes; ``height`` in inches."""
     with rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
