@@ -1,0 +1,174 @@
+"""A world of patients that lives day by day."""
+
+import zlib
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+
+from posology.errors import TherapyError
+from posology.safety import Blocks, RecentDoses, blocks
+from posology.simulators.answers import Feedbacks
+from posology.simulators.doses import DoseHistory
+from posology.simulators.life import Life
+from posology.simulators.mechanisms import mechanism_of
+from posology.simulators.patients import Patients, at
+from posology.tables import catalogue_of
+from posology.therapy import UTC_TIME, Therapy
+
+START = datetime(2025, 1, 6, tzinfo=UTC)
+
+
+class World:
+    """n patients who enrol, are measured, open the app, answer, learn, tire and leave.
+
+    Days count from ``start``; patients and contents are given by their row in
+    ``users`` and ``contents``. ``due``, ``to_measure``, ``situations`` and
+    ``measure`` take the day and first let the world live up to it. A patient
+    takes at most one content a day: ``situations``, then ``blocks`` or
+    ``expected_feedback`` if wanted, then ``give``.
+
+    Attributes:
+        users: the users table.
+        contents: the contents table.
+        day: the day the world has lived up to.
+        last_day: the last day on which anything can happen.
+        eye: (n,) how a clinic misjudges each patient, in standard deviations.
+        is_rest: (n_contents,) contents that train nothing.
+    """
+
+    def __init__(
+        self,
+        therapy: Therapy,
+        *,
+        patients: int,
+        seed: int,
+        start: datetime = START,
+        prefix: str | None = None,
+        enrolment_days: int = 1,
+    ) -> None:
+        if therapy.status is None:
+            raise TherapyError(f"therapy {therapy.name}: a simulation needs status, which is not declared")
+        self._therapy, self._status, self._start = therapy, therapy.status, start
+        self._mechanism = mechanism = mechanism_of(therapy)
+        self._rng = rng = np.random.default_rng([seed, zlib.crc32(therapy.name.encode())])
+        self._patients = traits = Patients.draw(
+            rng, mechanism, therapy.status, patients, days=enrolment_days, prefix=prefix or therapy.name
+        )
+        self.users = traits.users(rng, therapy, mechanism, start)
+        self.contents = catalogue_of(therapy)
+        self._minutes = self.contents["minutes"].to_numpy()
+        self._feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence)
+        self._life = Life(mechanism, traits, self.contents)
+        self._doses = DoseHistory(patients, therapy, self.contents)
+        self._decided_at = np.zeros(patients, dtype=np.int64)  # µs since 1970
+        self._last_situations: dict[str, np.ndarray] = {}
+        self.day = 0
+        self.last_day = int(traits.visit_days.max(initial=0))
+        self.eye, self.is_rest = traits.eye, self._life.is_rest
+
+    def due(self, day: int) -> np.ndarray:
+        """The patients who open the app that day."""
+        self._live_until(day)
+        opens = self._rng.random(self.users.height) < self._patients.diligence
+        return np.flatnonzero(self._in_programme & ~self._life.has_left & opens)
+
+    def to_measure(self, day: int) -> np.ndarray:
+        """The patients who come to be measured that day."""
+        self._live_until(day)
+        traits = self._patients
+        comes = traits.consented & (~self._life.has_left | traits.readable)
+        return np.flatnonzero(comes & (traits.visit_days == day).any(axis=1))
+
+    def is_final_visit(self, patients: np.ndarray) -> np.ndarray:
+        """(n,) whether today is the day of each patient's final measurement."""
+        return self._patients.visit_days[patients, -1] == self.day
+
+    def measurements(self, patients: np.ndarray, day: int) -> pl.DataFrame:
+        """Rows of the measurements table."""
+        scores = self.measure(patients, day)
+        hours = self._rng.uniform(8, 12, len(patients))
+        return pl.DataFrame(
+            {
+                "user_id": self._patients.ids[patients],
+                "measured_at": at(self._start, day, hours, patients),
+                "instrument": [self._status.instrument] * len(patients),
+                "score": scores,
+            }
+        )
+
+    def measure(self, patients: np.ndarray, day: int) -> np.ndarray:
+        """(n,) scores as the instrument reads them: with its noise, on its grid, in its range."""
+        self._live_until(day)
+        mechanism, status = self._mechanism, self._status
+        noisy = self._life.score(patients) + self._rng.normal(0, mechanism.measurement_sd, len(patients))
+        steps = np.round((noisy - status.minimum) / mechanism.score_step)
+        return np.clip(status.minimum + steps * mechanism.score_step, status.minimum, status.maximum)
+
+    def true_status(self, patients: np.ndarray) -> np.ndarray:
+        """(n,) what the instrument would read today without noise."""
+        return np.clip(self._life.score(patients), self._status.minimum, self._status.maximum)
+
+    def situations(self, patients: np.ndarray, day: int) -> pl.DataFrame:
+        """``user_id``, ``decided_at``, U and context columns as each patient opens the app; one row each."""
+        self._live_until(day)
+        rng, traits = self._rng, self._patients
+        sleep = np.clip(np.round(rng.normal(traits.sleep[patients], 1.2), 1), 2, 12)
+        hour = np.clip(np.round(rng.normal(traits.hour[patients], 2), 2), 6, 23.5)
+        self._life.sleep[patients] = sleep
+        feelings = self._mechanism.draw_feelings(rng, self._life.capacities[patients])
+        context = {"sleep_hours": sleep, "hour_of_day": hour, **feelings}
+        if set(context) != set(self._therapy.context):
+            raise TherapyError(
+                f"therapy {self._therapy.name}: its mechanism draws the context {', '.join(context)}; "
+                f"declared is {', '.join(self._therapy.context)}"
+            )
+        decided_at = at(self._start, day, hour, patients)
+        self._decided_at[patients] = decided_at.dt.epoch("us").to_numpy()
+        return self.users.select("user_id", *self._therapy.user)[patients].with_columns(
+            decided_at.alias("decided_at"), *(pl.Series(name, context[name]) for name in self._therapy.context)
+        )
+
+    def recent_doses(self, patients: np.ndarray) -> RecentDoses:
+        """What each patient was given before the last situation."""
+        return self._doses.recent(patients, self._decided_at[patients])
+
+    def blocks(self, patients: np.ndarray, situations: pl.DataFrame) -> Blocks:
+        """What must not be given to each patient in the situation."""
+        return blocks(self._therapy, self.contents, situations, self.recent_doses(patients))
+
+    def gap(self, patients: np.ndarray) -> np.ndarray:
+        """(n, n_contents) levels by which each content is too hard today; negative is too easy."""
+        return self._life.gap(patients)
+
+    def expected_feedback(self, patients: np.ndarray) -> np.ndarray:
+        """(n, n_contents) the true mean of F for each content, as things stand."""
+        return self._feedbacks.expected(self._life.appeal(patients))
+
+    def give(self, patients: np.ndarray, contents: np.ndarray) -> pl.DataFrame:
+        """``feedback_at`` and the F columns after each patient took a content; null where nothing came."""
+        rows, life = np.arange(len(patients)), self._life
+        given = self._feedbacks.draw(
+            self._rng,
+            life.appeal(patients)[rows, contents],
+            gap=np.where(self.is_rest[contents], 0.0, life.gap(patients)[rows, contents]),
+            boredom=life.boredom_of(patients, contents),
+        )
+        life.take(patients, contents, self._feedbacks.value(given))
+        self._doses.add(patients, contents, self._decided_at[patients])
+        seconds = self._minutes[contents] * 60 + self._rng.integers(60, 300, len(patients))
+        feedback_at = pl.Series(self._decided_at[patients] + (seconds * 1e6).astype(np.int64)).cast(UTC_TIME)
+        came = pl.any_horizontal(pl.all().is_not_null())
+        return given.select(pl.when(came).then(feedback_at).alias("feedback_at"), pl.all())
+
+    @property
+    def _in_programme(self) -> np.ndarray:
+        first, final = self._patients.visit_days[:, 0], self._patients.visit_days[:, -1]
+        return np.logical_and.reduce([self._patients.consented, first < self.day, self.day < final])
+
+    def _live_until(self, day: int) -> None:
+        if day < self.day:
+            raise ValueError(f"the world has lived up to day {self.day} and cannot go back to {day}")
+        while self.day < day:
+            self.day += 1
+            self._life.pass_day(self._rng, self._patients.enrolled_day < self.day, self._in_programme)
