@@ -1,0 +1,85 @@
+"""The numbers of ``params.yaml``: what DVC watches and a reviewer signs for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from posology.errors import SettingsError
+
+SHIPPED = Path(__file__).resolve().parent.parent / "params.yaml"
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Simulation(_Checked):
+    """The cohort that ``dvc repro`` starts from when there are no data yet."""
+
+    patients: int = Field(ge=1)
+    seed: int
+
+
+class Split(_Checked):
+    """``past_share``: share of the rows, in order of time known, that may be learnt from."""
+
+    past_share: float = Field(gt=0, lt=1)
+
+
+class Training(_Checked):
+    """How one target is learnt."""
+
+    kinds: tuple[Literal["catboost", "ridge"], ...] = Field(min_length=1)
+    least_patients: int = Field(ge=2)
+    coverage: float = Field(gt=0, lt=1)
+    iterations: int = Field(ge=1)
+    depth: int = Field(ge=1, le=16)
+    learning_rate: float = Field(gt=0)
+    l2_leaf_reg: float = Field(ge=0)
+    seed: int
+    threads: int = Field(ge=1)
+
+
+class Evaluation(_Checked):
+    """Sizes and seed of the evaluation."""
+
+    seed: int
+    stress_decisions: int = Field(ge=1)
+    golden_requests: int = Field(ge=1)
+    logged_decisions: int = Field(ge=1)
+
+
+class Params(_Checked):
+    """All of ``params.yaml``. The guardrails check their own section."""
+
+    therapy: str
+    data: str
+    simulation: Simulation
+    split: Split
+    training: dict[Literal["feedback", "status"], Training]
+    evaluation: Evaluation
+    guardrails: dict[str, dict[str, float | int]]
+
+    @property
+    def envelope(self) -> Mapping[str, Any]:
+        """The bounds a retrained release must keep to be put before a reviewer (FDA 2024, predetermined
+        change control plan): how it is learnt, split and judged."""
+        return self.model_dump(mode="json", include={"split", "training", "evaluation", "guardrails"})
+
+
+def read_params(path: Path = SHIPPED) -> Params:
+    """The parameters of a file.
+
+    Raises:
+        SettingsError: unreadable, or a key is unknown, missing or out of range.
+    """
+    try:
+        return Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError) as error:
+        raise SettingsError(f"{path}: expected a YAML file that can be read: {error}") from error
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(str(step) for step in item['loc'])}: {item['msg']}" for item in error.errors())
+        raise SettingsError(f"{path}: {wrong}") from error

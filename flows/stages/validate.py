@@ -1,0 +1,39 @@
+"""Validate: Great Expectations decide what is accepted, quarantined or stops the run."""
+
+from pathlib import Path
+
+from expectations import validate as validate_tables
+from flows.workspace import Workspace, write_json
+from posology.errors import DataInvalid
+from posology.files import whole_folder
+
+
+def validate(workspace: Workspace, docs: Path | None = None) -> None:
+    """Write the accepted tables, the quarantined rows with their reasons, and what failed.
+
+    Args:
+        workspace: holds the snapshot.
+        docs: where the Data Docs go; in the workspace when None.
+
+    Raises:
+        DataInvalid: a table rule broke; the message names code, table and column.
+    """
+    therapy = workspace.therapy()
+    with whole_folder(workspace.validation) as partial:
+        result = validate_tables(
+            therapy, workspace.snapshot / "tables", docs=docs or workspace.docs, quarantine=partial / "quarantine"
+        )
+        if result.accepted is None:
+            raise DataInvalid(refusal(result.as_json()))
+        result.accepted.write(partial / "accepted")
+        write_json(partial / "validation.json", {**result.as_json(), "docs": None, "rows": result.rows})
+
+
+def refusal(report: dict) -> str:
+    """Why a table rule stops the run, in words."""
+    broken = [failure for failure in report["failed"] if failure.get("level") == "table"]
+    lines = [
+        f"{failure['code']} {failure['table']}{'.' + failure['column'] if failure['column'] else ''}: {failure['rule']}"
+        for failure in broken
+    ]
+    return "the data are not valid:\n  " + "\n  ".join(lines) + f"\nsee {report['docs']}"
