@@ -23,8 +23,8 @@ class OverlapRule:
     """When a log is too far from a policy to judge it.
 
     Attributes:
-        minimum_effective_sample_size: decisions, (Σw)² / Σw² (Kish 1965,
-            section 8.2). F lies in [0, 1], so its standard deviation is at most
+        minimum_effective_sample_size: decisions, (Σw)² / Σw² (Kish 1965).
+            F lies in [0, 1], so its standard deviation is at most
             0.5 and 100 decisions bound the standard error at 0.05.
         largest_patient_share: of all weight, that one patient may carry; beyond
             it the estimate is about that patient.
