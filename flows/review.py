@@ -1,0 +1,124 @@
+"""Review: the registry as a reviewer sees it, and where signatures are given and asked for."""
+
+import contextlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from flows.approval import Checked, check, missing
+from flows.evidence_files import DOSSIER, check_evidence, read_findings
+from flows.home import Home
+from flows.keys import DEMO_REVIEWER, KeyRing
+from flows.registry import Registry
+from flows.release_version import ReleaseVersion
+from flows.settings import Settings
+from flows.signatures import Meaning, Signature
+from posology.audit import AuditLog
+from posology.errors import CannotDo, NotSigned, Refused
+from posology.guardrails.finding import Finding, Verdict
+
+SIGNATURE = "signature"  # the kind of audit record; a tag's name is signature.DIGEST
+
+
+@dataclass(frozen=True)
+class Case:
+    """A release as its reviewers see it."""
+
+    version: ReleaseVersion
+    findings: tuple[Finding, ...]
+    dossier: Path
+    signatures: tuple[Checked, ...]
+    missing: str  # signatures still needed, in words; empty: none
+
+
+@dataclass(frozen=True)
+class Review:
+    """The reviews of one home."""
+
+    home: Home
+    settings: Settings
+    registry: Registry
+
+    def list_candidates(self) -> list[Case]:
+        """A case for each therapy that has a candidate."""
+        candidates = [self.registry.candidate(therapy) for therapy in self.registry.therapies()]
+        return [self._case(version) for version in candidates if version]
+
+    def show(self, release: str) -> Case:
+        """The case of one release."""
+        return self._case(self.registry.find(release))
+
+    def sign(
+        self, release: str, *, name: str, meaning: Meaning, reason: str, now: datetime, role: str = "reviewer"
+    ) -> Signature:
+        """A person's signature, made with their key, kept on the release and in the audit log."""
+        version = self.registry.find(release)
+        if not reason.strip():
+            raise CannotDo("A signature needs a reason.")
+        if meaning == "approve" and version.tags["verdict"] != Verdict.PASS:
+            raise Refused(f"{release}: the guardrails say {version.tags['verdict']}; it can only be rejected.")
+        check_evidence(version, self.registry.download(version))
+        key = KeyRing(self.home).key_to_sign(name)
+        return self._keep(
+            version, Signature.make(key, version, name=name, role=role, meaning=meaning, reason=reason, now=now), now
+        )
+
+    def sign_as_demo(self, release: str, *, now: datetime) -> Signature:
+        """An approval by the key everybody knows, for demonstrations; a real home refuses it."""
+        version = self.registry.find(release)
+        key = KeyRing(self.home).demo_key()
+        reason = "a demonstration: nobody reviewed this"
+        signature = Signature.make(
+            key, version, name=DEMO_REVIEWER, role="demo", meaning="approve", reason=reason, now=now
+        )
+        return self._keep(version, signature, now)
+
+    def signatures(self, version: ReleaseVersion) -> tuple[Checked, ...]:
+        """Every signature for a release, oldest first: those on the release and those in the audit log."""
+        tags = (value for name, value in version.tags.items() if name.startswith(f"{SIGNATURE}."))
+        tagged = {one.digest: one for one in _readable(tags)}
+        logged = {one.digest: one for one in _readable(self._logged()) if one.release == version.release}
+        keys = KeyRing(self.home)
+        return tuple(
+            check(one, version, keys, is_kept_twice=one.digest in tagged and one.digest in logged)
+            for one in sorted((tagged | logged).values(), key=lambda one: one.at)
+        )
+
+    def required(self, version: ReleaseVersion) -> tuple[Signature, ...]:
+        """The approvals that let a release through; raises ``NotSigned`` saying what is missing."""
+        signatures = self.signatures(version)
+        if lacking := missing(version, signatures, required_approvals=self.settings.required_approvals):
+            raise NotSigned(lacking)
+        return tuple(one.signature for one in signatures if one.approves)
+
+    def _case(self, version: ReleaseVersion) -> Case:
+        folder = self.registry.download(version)
+        signatures = self.signatures(version)
+        return Case(
+            version=version,
+            findings=read_findings(folder),
+            dossier=folder / DOSSIER,
+            signatures=signatures,
+            missing=missing(version, signatures, required_approvals=self.settings.required_approvals),
+        )
+
+    def _logged(self) -> Iterator[str]:
+        records = AuditLog(self.home.audit_log).records()
+        return (json.dumps(record.facts) for record in records if record.kind == SIGNATURE)
+
+    def _keep(self, version: ReleaseVersion, signature: Signature, now: datetime) -> Signature:
+        """Log first: a signature that is only on the release would count nowhere."""
+        AuditLog(self.home.audit_log).append(SIGNATURE, signature.model_dump(), now)
+        self.registry.tag(version, f"{SIGNATURE}.{signature.digest[:16]}", signature.model_dump_json())
+        return signature
+
+
+def _readable(texts: Iterable[str]) -> Iterator[Signature]:
+    """The signatures among texts; anything else in their place counts for nothing."""
+    for text in texts:
+        with contextlib.suppress(ValidationError):
+            yield Signature.model_validate_json(text)
