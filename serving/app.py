@@ -1,0 +1,91 @@
+"""The HTTP face: bodies in, answers out, every error in one form."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from models.release import Release
+from posology.errors import PosologyError
+from serving.calls import Calls, moment
+from serving.guards import BearerToken, InFlightLimit
+from serving.json_body import read_json
+from serving.problems import BROKEN, Problem, RequestError, problem_of
+from serving.ranking import where
+from serving.settings import ServiceSettings
+from serving.store import Store
+
+Clock = Callable[[], datetime]
+Answering = Callable[[dict[str, Any], datetime], dict[str, Any]]
+NOW_HEADER = "Posology-Now"
+
+log = logging.getLogger("posology.serving")
+
+
+def utc_now() -> datetime:
+    """The system's time."""
+    return datetime.now(UTC)
+
+
+def create_app(release: Release, store: Store, settings: ServiceSettings, *, clock: Clock = utc_now) -> FastAPI:
+    """The ``/v1`` calls on a release and a store."""
+    app = FastAPI(title="posology", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_middleware(InFlightLimit, limit=settings.max_in_flight)
+    app.add_middleware(BearerToken, token=settings.token.get_secret_value())
+    app.add_exception_handler(HTTPException, _no_such_call)
+    calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo)
+    for name in ("recommend", "rank", "activate", "feedback", "measurements", "users"):
+        app.add_api_route(f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock), methods=["POST"])
+    app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
+    return app
+
+
+def _endpoint(call: Answering, settings: ServiceSettings, clock: Clock) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def answer(request: Request) -> dict[str, Any]:
+        now = moment(request.headers.get(NOW_HEADER), clock(), is_demo=settings.demo)
+        body = read_json(await _bytes(request, settings.max_body_bytes))
+        return await run_in_threadpool(call, body, now)  # predictions and disks take time: not on the loop
+
+    return _answered(answer)
+
+
+def _answered(
+    answer: Callable[[Request], Awaitable[dict[str, Any]]],
+) -> Callable[[Request], Awaitable[JSONResponse]]:
+    async def endpoint(request: Request) -> JSONResponse:
+        try:
+            return JSONResponse(await answer(request))
+        except PosologyError as error:
+            problem = problem_of(error)
+            if problem.status == BROKEN.status:
+                log.error("%s: %s", request.url.path, where(error))  # a traceback may hold data
+        except Exception as error:  # whatever broke, no trace of it may reach the caller
+            problem = BROKEN
+            log.error("%s: %s", request.url.path, where(error))  # a traceback may hold data
+        return _refusal(problem)
+
+    return endpoint
+
+
+async def _bytes(request: Request, limit: int) -> bytes:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RequestError("expected Content-Type: application/json", status=400)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > limit:
+            raise RequestError(f"expected a body of at most {limit} bytes", status=400)
+    return bytes(body)
+
+
+async def _no_such_call(_request: Request, _error: Exception) -> JSONResponse:
+    return _refusal(Problem(404, "no such call; see the documented POST /v1/… and GET /v1/release"))
+
+
+def _refusal(problem: Problem) -> JSONResponse:
+    return JSONResponse(problem.as_json(), problem.status)

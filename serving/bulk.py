@@ -1,0 +1,132 @@
+"""Many rows at once: a history into the store, and the store's decisions as sessions."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+import sqlalchemy as sa
+
+from posology.errors import Conflict, NotFound, TableError, first_few
+from posology.tables import Tables
+from posology.therapy import Columns, Therapy
+from serving.database import rows_of
+from serving.schema import decisions, feedback, measurements, users
+
+Row = Mapping[str, Any]
+IMPORTED = {"source": "imported", "reasons": []}  # what a decision made elsewhere has instead of seed and ranking
+
+
+def session_rows(
+    connection: sa.Connection, therapy: Therapy, *, user_id: str | None = None, revision: int | None = None
+) -> list[dict[str, Any]]:
+    """Decisions with their feedback as rows of the sessions table.
+
+    Args:
+        user_id: of this user only, as known at ``revision``; of all users when None.
+    """
+    answers = feedback.alias()
+    join = (answers.c.therapy == decisions.c.therapy) & (answers.c.decision_id == decisions.c.decision_id)
+    mine = decisions.c.therapy == therapy.name
+    if user_id is not None:
+        join &= answers.c.revision <= revision
+        mine &= (decisions.c.user_id == user_id) & (decisions.c.revision <= revision)
+    query = (
+        sa.select(decisions, answers.c.received_at.label("feedback_at"), answers.c.declared)
+        .select_from(decisions.outerjoin(answers, join))
+        .where(mine)
+    )
+    return [{**row, **row["context"], **(row["declared"] or {})} for row in rows_of(connection, query)]
+
+
+def load_tables(connection: sa.Connection, therapy: Therapy, tables: Tables) -> None:
+    """Write the rows of the tables that are not there yet.
+
+    Raises:
+        Conflict: a row is there with other values.
+        NotFound: a row's user is neither in the tables nor in the store.
+        TableError: a number is not a number.
+    """
+    _refuse_not_finite(tables)
+    new = {
+        table: _new_rows(connection, therapy, table, rows)
+        for table, rows in (
+            (users, _users(therapy, tables.users)),
+            (measurements, tables.measurements.iter_rows(named=True)),
+            (decisions, _decisions(therapy, tables.sessions)),
+            (feedback, _feedback(therapy, tables.sessions)),
+        )
+    }
+    if not any(new.values()):
+        return
+    _insert(connection, users, [{**row, "revision": 0} for row in new[users]])
+    mine = users.c.therapy == therapy.name
+    connection.execute(sa.update(users).where(mine).values(revision=users.c.revision + 1))
+    revisions = dict(connection.execute(sa.select(users.c.user_id, users.c.revision).where(mine)).tuples().all())
+    user_of = dict(tables.sessions.select("decision_id", "user_id").iter_rows())
+    for table in (measurements, decisions, feedback):
+        user_ids = [row["user_id"] if "user_id" in row else user_of[row["decision_id"]] for row in new[table]]
+        if unknown := sorted(set(user_ids) - set(revisions)):
+            raise NotFound(f"{table.name}: users are missing from the users table: {first_few(unknown)}")
+        more = IMPORTED if table is decisions else {}
+        rows = [{**row, **more, "revision": revisions[user]} for row, user in zip(new[table], user_ids, strict=True)]
+        _insert(connection, table, rows)
+
+
+def _new_rows(connection: sa.Connection, therapy: Therapy, table: sa.Table, rows: Iterable[Row]) -> list[Row]:
+    key = [column.name for column in table.primary_key]
+    stored = rows_of(connection, sa.select(table).where(table.c.therapy == therapy.name))
+    found = {tuple(row[name] for name in key): row for row in stored}
+    new: list[Row] = []
+    different: list[str] = []
+    for values in rows:
+        row = {"therapy": therapy.name, **values}
+        there = found.get(tuple(row[name] for name in key))
+        if there is None:
+            new.append(row)
+        elif any(there[name] != value for name, value in row.items()):
+            different.append(row[key[1]])
+    if different:
+        raise Conflict(f"{table.name}: {len(different)} rows are there with other values: {first_few(different)}")
+    return new
+
+
+def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(table.insert(), rows)
+
+
+def _users(therapy: Therapy, frame: pl.DataFrame) -> Iterable[Row]:
+    for row in frame.iter_rows(named=True):
+        own = {name: row[name] for name in ("user_id", "enrolled_at", "site", "consent")}
+        yield {**own, "declared": _declared(therapy.user, row)}
+
+
+def _decisions(therapy: Therapy, frame: pl.DataFrame) -> Iterable[Row]:
+    names = ("decision_id", "user_id", "decided_at", "content_id", "eligible", "probability", "release")
+    for row in frame.iter_rows(named=True):
+        yield {**{name: row[name] for name in names}, "context": _declared(therapy.context, row)}
+
+
+def _feedback(therapy: Therapy, frame: pl.DataFrame) -> Iterable[Row]:
+    columns = therapy.feedback.columns if therapy.feedback else {}
+    for row in frame.iter_rows(named=True):
+        declared = _declared(columns, row)
+        if row["feedback_at"] is not None or any(value is not None for value in declared.values()):
+            yield {"decision_id": row["decision_id"], "received_at": row["feedback_at"], "declared": declared}
+
+
+def _declared(columns: Columns, row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in columns}
+
+
+def _refuse_not_finite(tables: Tables) -> None:
+    for name in ("users", "measurements", "sessions"):
+        frame: pl.DataFrame = getattr(tables, name)
+        for column in frame.select(cs.float()):
+            if not column.is_finite().all():
+                raise TableError(
+                    f"{name}: column {column.name} holds NaN or infinity; a missing value is null",
+                    table=name,
+                    column=column.name,
+                )

@@ -1,0 +1,86 @@
+"""The rows the store takes and gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class _Row:
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, datetime) and value.tzinfo is None:
+                raise ValueError(f"{field.name}: expected a time with its zone")
+
+    def as_row(self) -> dict[str, Any]:
+        """The values by column of the row's table."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True)
+class User(_Row):
+    """A patient. ``declared`` holds the U columns."""
+
+    user_id: str
+    enrolled_at: datetime
+    site: str | None
+    consent: bool
+    declared: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Measurement(_Row):
+    """One reading of an instrument."""
+
+    user_id: str
+    measured_at: datetime
+    instrument: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Decision(_Row):
+    """One decision with everything needed to make it again.
+
+    A decision made elsewhere (an imported history) has no seed, ranking or
+    course revision and its source is ``imported``.
+
+    Attributes:
+        ranking: every content with probability, predictions and reasons, as answered.
+        course_revision: the revision of the user's course it was computed from.
+    """
+
+    decision_id: str
+    user_id: str
+    decided_at: datetime
+    content_id: str
+    eligible: tuple[str, ...] | None
+    probability: float | None
+    release: str | None
+    context: Mapping[str, Any]
+    source: str = "imported"
+    reasons: tuple[str, ...] = ()
+    seed: int | None = None
+    candidates: tuple[str, ...] | None = None
+    ranking: tuple[Mapping[str, Any], ...] | None = None
+    course_revision: int | None = None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Decision":
+        """The decision a stored row holds."""
+        values: dict[str, Any] = {field.name: row[field.name] for field in fields(cls)}
+        for name in ("eligible", "reasons", "candidates", "ranking"):
+            values[name] = None if values[name] is None else tuple(values[name])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Feedback(_Row):
+    """What came back after a decision's content. ``declared`` holds the F columns."""
+
+    decision_id: str
+    received_at: datetime | None
+    declared: Mapping[str, Any]

@@ -1,0 +1,111 @@
+"""The tables of the operational store."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class UtcMicroseconds(sa.TypeDecorator[datetime]):
+    """A UTC time as whole microseconds since 1970: what is read is exactly what was written."""
+
+    impl = sa.BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> int | None:  # noqa: ARG002
+        """The time as the database holds it."""
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Any) -> datetime | None:  # noqa: ARG002
+        """The time as Python holds it."""
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+metadata = sa.MetaData()
+JSON = sa.JSON(none_as_null=True)
+
+
+def _key(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, primary_key=True)
+
+
+def _of(table: str, *names: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(names, [f"{table}.{name}" for name in names])
+
+
+def _revision() -> sa.Column[int]:
+    return sa.Column("revision", sa.BigInteger, nullable=False)
+
+
+# ``revision`` counts the changes of one user's course. A row carries the revision that brought it, so the course
+# as it was known at any earlier moment can be read again, whatever came late and whatever the clocks said.
+users = sa.Table(
+    "users",
+    metadata,
+    _key("therapy"),
+    _key("user_id"),
+    sa.Column("enrolled_at", UtcMicroseconds, nullable=False),
+    sa.Column("site", sa.Text),
+    sa.Column("consent", sa.Boolean, nullable=False),
+    sa.Column("declared", JSON, nullable=False),
+    _revision(),
+)
+
+measurements = sa.Table(
+    "measurements",
+    metadata,
+    _key("therapy"),
+    _key("user_id"),
+    sa.Column("measured_at", UtcMicroseconds, primary_key=True),
+    _key("instrument"),
+    sa.Column("score", sa.Double, nullable=False),
+    _revision(),
+    _of("users", "therapy", "user_id"),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("decided_at", UtcMicroseconds, nullable=False),
+    sa.Column("content_id", sa.Text, nullable=False),
+    sa.Column("eligible", JSON),
+    sa.Column("probability", sa.Double),
+    sa.Column("release", sa.Text),
+    sa.Column("context", JSON, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reasons", JSON, nullable=False),
+    sa.Column("seed", sa.BigInteger),
+    sa.Column("candidates", JSON),
+    sa.Column("ranking", JSON),
+    sa.Column("course_revision", sa.BigInteger),
+    _revision(),
+    _of("users", "therapy", "user_id"),
+    sa.Index("decisions_of_a_user", "therapy", "user_id"),
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    sa.Column("received_at", UtcMicroseconds),
+    sa.Column("declared", JSON, nullable=False),
+    _revision(),
+    _of("decisions", "therapy", "decision_id"),
+)
+
+activations = sa.Table(
+    "activations",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    sa.Column("activated_at", UtcMicroseconds, nullable=False),
+    _revision(),
+    _of("decisions", "therapy", "decision_id"),
+)

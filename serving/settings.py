@@ -1,0 +1,41 @@
+"""What the service is told by its environment."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from posology.errors import SettingsError
+
+PREFIX = "POSOLOGY_"
+
+
+class ServiceSettings(BaseSettings):
+    """Addresses and limits of one service; in the environment each is ``POSOLOGY_`` and its name.
+
+    Attributes:
+        store_url: where the operational store is.
+        token: what callers send as ``Authorization: Bearer``.
+        demo: lets a caller set the time with the header ``Posology-Now``.
+        approval: JSON file ``{"since", "signatures"}`` that ``/v1/release`` shows.
+        max_body_bytes: a larger body is refused.
+        max_in_flight: a call beyond this many at once is answered 429.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    store_url: str = Field(min_length=1, repr=False)
+    token: SecretStr = Field(min_length=1)
+    demo: bool = False
+    approval: Path | None = None
+    max_body_bytes: int = Field(default=1_000_000, ge=1_000)
+    max_in_flight: int = Field(default=64, ge=1)
+
+
+def read_settings() -> ServiceSettings:
+    """The settings in the environment; raises ``SettingsError`` naming each that is missing or wrong."""
+    try:
+        return ServiceSettings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors())
+        raise SettingsError(f"the service does not start: {wrong}") from None

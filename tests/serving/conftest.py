@@ -1,0 +1,238 @@
+"""A small therapy, a release made by hand, and stores on SQLite and on a real PostgreSQL."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+from fastapi import FastAPI
+
+from models.contents import ContentArrays
+from models.features import Features
+from models.predictors.predictor import Predictor
+from models.predictors.ridge import Ridge
+from models.release import Release, save_release
+from posology.tables import catalogue_of
+from posology.therapy import Therapy
+from serving.app import create_app
+from serving.settings import ServiceSettings
+from serving.store import Store
+
+with warnings.catch_warnings():
+    # Starlette asks for httpx2, which nothing else here uses; httpx works as before.
+    warnings.filterwarnings("ignore", message="Using `httpx` with `starlette.testclient` is deprecated")
+    from starlette.testclient import TestClient
+
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
+TOKEN = "a token for tests"
+POSTGRES = Path("/usr/lib/postgresql/15/bin")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """BentoML's server uses pathspec's old pattern name; the warning is its own."""
+    config.addinivalue_line("filterwarnings", "ignore:GitWildMatchPattern:DeprecationWarning")
+
+
+@pytest.fixture(scope="session")
+def therapy() -> Therapy:
+    return Therapy.model_validate(
+        {
+            "name": "calm",
+            "title": "Breathing exercises",
+            "version": 1,
+            "status": {
+                "instrument": "PHQ9",
+                "minimum": 0,
+                "maximum": 27,
+                "better": "lower",
+                "smallest_important_change": 5,
+                "final_after_days": 56,
+                "final_window_days": 14,
+            },
+            "user": {
+                "age": {"kind": "number", "minimum": 18, "maximum": 110},
+                "sex": {"kind": "category", "values": ["female", "male"]},
+                "history": {"kind": "text"},
+                "voice": {"kind": "embedding"},
+            },
+            "context": {"sleep_hours": {"kind": "number", "minimum": 0, "maximum": 24}},
+            "content": {
+                "level": {"kind": "number", "minimum": 0, "maximum": 10},
+                "minutes": {"kind": "number", "minimum": 0, "maximum": 60},
+            },
+            "feedback": {
+                "columns": {
+                    "score": {"kind": "number", "minimum": 0, "maximum": 100},
+                    "completed": {"kind": "boolean"},
+                    "comment": {"kind": "text"},
+                },
+                "value": "0.7 * score / 100 + 0.3 * CAST(completed AS DOUBLE)",
+                "due_hours": 24,
+                "missing": 0.0,
+            },
+            "safety": {
+                "safe_default": "rest",
+                "rules": [{"code": "S001", "forbid": "level > 7 AND age > 85", "because": "too hard"}],
+                "caps": {"same_content_in_a_row": 2},
+            },
+            "objective": "constrained",
+            "noninferiority_margin": 1,
+            "exploration": {"floor": 0.02, "temperature": 0.1},
+            "catalogue": [
+                {"content_id": "rest", "level": 0, "minutes": 0},
+                {"content_id": "slow", "level": 2, "minutes": 10},
+                {"content_id": "deep", "level": 5, "minutes": 15},
+                {"content_id": "hard", "level": 9, "minutes": 20},
+            ],
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def release_folder(therapy: Therapy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release whose predictors are written down, not fitted."""
+    contents = catalogue_of(therapy)
+    names = Features(therapy, ContentArrays(therapy, contents)).names
+
+    def predictor(target: Any, per_content: list[float], bounds: tuple[float, float]) -> Predictor:
+        weights = np.concatenate([np.zeros(len(names)), per_content])
+        model = Ridge(
+            names=names,
+            centre=np.zeros(len(names)),
+            scale=np.ones(len(names)),
+            flagged=np.zeros(0, dtype=int),
+            n_contents=len(per_content),
+            weights=weights,
+            intercept=0.0,
+            tails=(-0.1 * bounds[1], 0.1 * bounds[1]),
+        )
+        return Predictor(target, model, names, anchor=None, margin=0.0, bounds=bounds, coverage=0.9)
+
+    folder = tmp_path_factory.mktemp("release") / "calm"
+    save_release(
+        folder,
+        therapy=therapy,
+        contents=contents,
+        predictors={
+            "feedback": predictor("feedback", [0.6, 0.3, 0.5, 0.2], (0.0, 1.0)),
+            "status": predictor("status", [9.0, 8.0, 7.0, 7.5], (0.0, 27.0)),
+        },
+        envelope={},
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def release(release_folder: Path) -> Release:
+    return Release.load(release_folder)
+
+
+def free_port() -> int:
+    """A port of the loopback nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server of our own; it refuses to run as root, so root becomes postgres."""
+    if not POSTGRES.is_dir():
+        pytest.skip(f"PostgreSQL is not installed: {POSTGRES} (apt-get install postgresql)")
+    folder = Path(tempfile.gettempdir()) / f"posology-postgres-{uuid4().hex[:8]}"
+    folder.mkdir(mode=0o700)
+    prefix: list[str] = []
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+        prefix = ["runuser", "-u", "postgres", "--"]
+
+    def run(program: str, *arguments: str) -> None:
+        command = [*prefix, str(POSTGRES / program), *arguments]
+        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
+
+    data, port = str(folder / "data"), free_port()
+    try:
+        run("initdb", "-D", data, "-U", "posology", "--auth=trust", "--no-sync", "-E", "UTF8")
+        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+        run("pg_ctl", "-D", data, "-l", str(folder / "log"), "-w", "-o", options, "start")
+        try:
+            yield f"postgresql://posology@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_database(server_url: str) -> str:
+    name = f"store_{uuid4().hex[:8]}"
+    engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server_url.rsplit("/", 1)[0] + f"/{name}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database nobody used yet, of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    return _new_database(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def store(store_url: str, therapy: Therapy) -> Iterator[Store]:
+    opened = Store.open(store_url, therapy)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_store(tmp_path: Path, therapy: Therapy) -> Iterator[Store]:
+    opened = Store.open(f"sqlite:///{tmp_path / 'store.db'}", therapy)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def app_of(release: Release, sqlite_store: Store) -> Callable[..., FastAPI]:
+    """Makes the app with settings of the test's own, and a clock that stands still."""
+
+    def make(**settings: Any) -> FastAPI:
+        told = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, **settings)
+        return create_app(release, sqlite_store, told, clock=lambda: NOW)
+
+    return make
+
+
+@pytest.fixture
+def client(app_of: Callable[..., FastAPI]) -> TestClient:
+    """A caller with the token."""
+    return TestClient(app_of(), headers={"Authorization": f"Bearer {TOKEN}"})
+
+
+@pytest.fixture
+def enrolled(client: TestClient) -> TestClient:
+    """A caller with the token, after one patient was enrolled and measured."""
+    enrol(client, "ada")
+    return client
+
+
+def enrol(client: TestClient, user_id: str, **more: Any) -> None:
+    """Send a patient and a first reading."""
+    enrolled_at = (NOW - timedelta(days=3)).isoformat()
+    user = {"user_id": user_id, "enrolled_at": enrolled_at, "consent": True, "age": 50, "sex": "female", **more}
+    assert client.post("/v1/users", json=user).status_code == 200
+    if user["consent"]:
+        reading = {"user_id": user_id, "measured_at": enrolled_at, "instrument": "PHQ9", "score": 12}
+        assert client.post("/v1/measurements", json=reading).status_code == 200
