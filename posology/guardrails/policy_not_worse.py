@@ -38,12 +38,22 @@ class PolicyNotWorse(Guardrail):
     largest_unusable_share: float
     weight_tolerance: float
 
+    @property
+    def overlap_rule(self) -> OverlapRule:
+        """When the log cannot judge the policy."""
+        return OverlapRule(
+            minimum_effective_sample_size=self.minimum_effective_sample_size,
+            largest_patient_share=self.largest_patient_share,
+            largest_unusable_share=self.largest_unusable_share,
+            weight_tolerance=self.weight_tolerance,
+        )
+
     def _answer(self, evidence: Evidence) -> Answer:
         if "feedback" not in evidence.declared:
             raise NotApplicable("the therapy declares no feedback to value a policy by")
         if evidence.logged is None:
             raise TooSmall("there are no logged decisions of held-out patients to judge the policy on")
-        estimates = evaluate(evidence.logged, JUDGES, evidence.rng(self.code), rule=self._rule())
+        estimates = evaluate(evidence.logged, JUDGES, evidence.rng(self.code), rule=self.overlap_rule)
         differences = _differences(estimates)
         verdicts = [compare_with_margin(_mirrored(each), self.margin) for each in differences.values()]
         said = "; ".join(f"{name}: {difference}" for name, difference in differences.items())
@@ -51,14 +61,6 @@ class PolicyNotWorse(Guardrail):
             worst(verdicts),
             f"mean feedback under the policy minus the logged one, {said}; no interval may go below {-self.margin:g}",
             _figures(estimates),
-        )
-
-    def _rule(self) -> OverlapRule:
-        return OverlapRule(
-            minimum_effective_sample_size=self.minimum_effective_sample_size,
-            largest_patient_share=self.largest_patient_share,
-            largest_unusable_share=self.largest_unusable_share,
-            weight_tolerance=self.weight_tolerance,
         )
 
 
