@@ -12,6 +12,7 @@ import polars as pl
 from models.contents import ContentArrays
 from models.features import Features
 from models.predictors.predictor import Predictor
+from models.targets import Target
 from posology.digests import digest_of_file, digest_of_folder, digest_of_json
 from posology.errors import CannotDo, NotFound
 from posology.files import whole_folder, write_whole
@@ -82,7 +83,7 @@ def save_release(
     *,
     therapy: Therapy,
     contents: pl.DataFrame,
-    predictors: Mapping[str, Predictor],
+    predictors: Mapping[Target, Predictor],
     envelope: Mapping[str, Any],
 ) -> Release:
     """Write a release folder, whole or not at all, and read it back."""

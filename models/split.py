@@ -13,7 +13,7 @@ from typing import Literal
 import polars as pl
 
 Part = Literal["fit", "calibrate", "judge"]
-SHARES: tuple[tuple[Part, float], ...] = (("fit", 0.6), ("calibrate", 0.2), ("judge", 0.2))
+SHARES: tuple[tuple[Part, float], ...] = (("fit", 0.5), ("calibrate", 0.2), ("judge", 0.3))
 
 
 def part_of(user_id: str) -> Part:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from expectations import Validation
 from expectations import validate as validate_tables
 from flows.workspace import Workspace, write_json
 from posology.errors import DataInvalid
@@ -26,7 +27,11 @@ def validate(workspace: Workspace, docs: Path | None = None) -> None:
         if result.accepted is None:
             raise DataInvalid(refusal(result.as_json()))
         result.accepted.write(partial / "accepted")
-        write_json(partial / "validation.json", {**result.as_json(), "docs": None, "rows": result.rows})
+        write_json(partial / "validation.json", {**result.as_json(), "docs": None, "rows": _rows(result)})
+
+
+def _rows(result: Validation) -> dict[str, dict[str, int]]:
+    return {table: {"in": count.rows, "quarantined": count.quarantined} for table, count in result.counts.items()}
 
 
 def refusal(report: dict) -> str:

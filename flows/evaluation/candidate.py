@@ -1,0 +1,84 @@
+"""The candidate release of a run: its predictors and the rows it is judged on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from flows.params import Params
+from flows.workspace import Workspace, read_json
+from models.predictors.predictor import Predictor
+from models.predictors.rows import Rows
+from models.release import Release, save_release
+from models.targets import Target, targets_of
+from posology.tables import Tables
+from posology.therapy import Therapy
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What the evaluate stage judges."""
+
+    workspace: Workspace
+    params: Params
+    therapy: Therapy
+    tables: Tables
+
+    @classmethod
+    def of(cls, workspace: Workspace, params: Params) -> "Candidate":
+        """The candidate that the training stages left."""
+        therapy = workspace.therapy()
+        return cls(workspace, params, therapy, workspace.accepted(therapy))
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets the therapy declares."""
+        return targets_of(self.therapy)
+
+    @cached_property
+    def chosen(self) -> Mapping[Target, str | None]:
+        """Target → the kind of predictor taken; None where none could be trained."""
+        return {target: self._choice(target)["chosen"] for target in self.targets}
+
+    def why_not(self, target: Target) -> str:
+        """Why no predictor of the target could be trained."""
+        return str(self._choice(target).get("reason", ""))
+
+    def predictor(self, target: Target, kind: str) -> Predictor:
+        """One of the predictors that were fitted."""
+        return Predictor.load(self.workspace.training(target) / kind)
+
+    @cached_property
+    def predictors(self) -> Mapping[Target, Predictor]:
+        """The predictors of the release."""
+        return {target: self.predictor(target, kind) for target, kind in self.chosen.items() if kind}
+
+    def feature_table(self, target: Target) -> pl.DataFrame:
+        """The feature rows of a target, all parts."""
+        return pl.read_parquet(self.workspace.features / f"{target}.parquet")
+
+    def rows(self, target: Target) -> Mapping[str, Rows]:
+        """The rows of a target by part."""
+        table = self.feature_table(target)
+        return {part: Rows.of(table, part) for part in ("fit", "calibrate", "judge")}
+
+    @cached_property
+    def release(self) -> Release:
+        """The release these predictors make, saved beside the evaluation."""
+        return save_release(
+            self.workspace.candidate,
+            therapy=self.therapy,
+            contents=self.tables.contents,
+            predictors=self.predictors,
+            envelope=self.params.envelope,
+        )
+
+    @property
+    def can_choose(self) -> bool:
+        """Whether the objective's predictors are all there."""
+        needs = {"feedback": {"feedback"}, "status": {"status"}, "constrained": {"feedback", "status"}}
+        return needs[self.therapy.objective] <= set(self.predictors)
+
+    def _choice(self, target: Target) -> dict:
+        return read_json(self.workspace.training(target) / "choice.json")

@@ -1,0 +1,120 @@
+"""The dossier of a candidate, composed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+from flows.evaluation.candidate import Candidate
+from flows.evaluation.figures import content_mix, course_figure, policy_figures, prediction_figures
+from flows.evaluation.logged import Judged
+from flows.evaluation.numbers import skill_table, value_rows
+from flows.workspace import read_json
+from posology.dossier import DataFacts, Dossier, Figure, TherapyFacts, render
+from posology.guardrails import Evidence, Finding, overall
+
+LIBRARIES = ("catboost", "scikit-learn", "polars", "numpy", "great-expectations", "prefect", "mlflow", "dvc", "bentoml")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run comes from: DVC version of the data, git commit of the code, who ran it."""
+
+    data_version: str
+    git_commit: str
+    author: str
+
+
+def dossier_page(
+    candidate: Candidate, evidence: Evidence, judged: Judged | None, findings: Sequence[Finding], origin: Origin
+) -> str:
+    """The dossier as one HTML page."""
+    seed = candidate.params.evaluation.seed
+    skills = {
+        target: skill_table(found, str(candidate.chosen[target]), seed)
+        for target in candidate.targets
+        if (found := evidence.prediction(target)) is not None
+    }
+    values = value_rows(judged.logged, seed) if judged else ()
+    mix = content_mix(candidate, judged) if judged else {}
+    figures: list[Figure] = []
+    for target, skill in skills.items():
+        found = evidence.prediction(target)
+        if found is not None:
+            figures += prediction_figures(candidate, found, skill)
+    if judged:
+        figures += policy_figures(judged, values, mix)
+    if "feedback" in candidate.targets:
+        figures.append(course_figure(candidate))
+    therapy, release = candidate.therapy, candidate.release
+    return render(
+        Dossier(
+            title=f"{therapy.title}: release {release.name}",
+            therapy=TherapyFacts.of(therapy),
+            release=release.name,
+            digests={"release": release.digest, **release.digests},
+            data_version=origin.data_version,
+            as_of=candidate.tables.as_of,
+            git_commit=origin.git_commit,
+            author=origin.author,
+            verdict=overall(findings),
+            findings=findings,
+            data=_data(candidate),
+            split=_split(candidate),
+            skills=tuple(skills.values()),
+            policies=values,
+            value_unit="mean F per session (0 to 1)",
+            logged_value=float(judged.logged.reward.mean()) if judged else None,
+            content_mix=mix,
+            figures=tuple(figures),
+            limitations=tuple(_limitations(candidate, judged)),
+            software={name: version(name) for name in LIBRARIES},
+            commands=(f"posology retrain {therapy.name} --data DIR", "dvc repro"),
+        )
+    )
+
+
+def _data(candidate: Candidate) -> DataFacts:
+    tables = candidate.tables
+    report = read_json(candidate.workspace.validation / "validation.json")
+    quarantined = {f"{item['code']} {item['table']}": item["rows"] for item in report["failed"]}
+    return DataFacts(
+        patients=tables.users.height,
+        sessions=tables.sessions.height,
+        measurements=tables.measurements.height,
+        contents=tables.contents.height,
+        quarantined=quarantined,
+    )
+
+
+def _split(candidate: Candidate) -> str:
+    share = candidate.params.split.past_share
+    amounts: Mapping[str, Any] = read_json(candidate.workspace.features / "amounts.json")
+    parts = "; ".join(
+        f"{target}: " + ", ".join(f"{part} {size['patients']}" for part, size in amount.items()) + " patients"
+        for target, amount in amounts.items()
+    )
+    return (
+        f"By patient (a digest of the id decides, for good) and forward in time: fitted and calibrated on outcomes "
+        f"known in the first {share:.0%} of outcomes, judged on what became known later. {parts}."
+    )
+
+
+def _limitations(candidate: Candidate, judged: Judged | None) -> Iterator[str]:
+    for target, name in (("feedback", "F"), ("status", "Mf")):
+        if target not in candidate.targets:
+            yield f"The therapy declares no {target}: there is no {name} predictor, and no guardrail about it applies."
+        elif candidate.chosen[target] is None:
+            yield f"No {name} predictor could be trained: {candidate.why_not(target)}."
+    if judged is None:
+        yield "The policy was not evaluated off-policy: there is no F, no policy, or no judged decision."
+    elif not np.isfinite(judged.logged.propensity).all():
+        yield "Some propensities were not logged."
+    yield "Text, embeddings and images are not used by the predictors."
+    yield (
+        "The off-policy value is that of one decision under the candidate where the logged policy was followed "
+        "before; what a choice does to later sessions is not in it."
+    )
+    yield "Whether F stands in for recovery was not tested in this release."

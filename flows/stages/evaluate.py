@@ -1,0 +1,95 @@
+"""Evaluate: guardrails over the candidate, and the dossier a reviewer reads."""
+
+from pathlib import Path
+from typing import Any
+
+from flows.evaluation.candidate import Candidate
+from flows.evaluation.logged import Judged, judged_decisions
+from flows.evaluation.numbers import prediction_metrics, value_rows
+from flows.evaluation.predictions import prediction_evidence
+from flows.evaluation.report import Origin, dossier_page
+from flows.evaluation.stress import golden_answers, golden_evidence, stress_evidence, stress_set
+from flows.params import Params
+from flows.workspace import Workspace, read_json, write_json
+from models.release import Release
+from posology.files import whole_folder, write_whole
+from posology.guardrails import (
+    Amount,
+    DataEvidence,
+    Evidence,
+    Finding,
+    TableRows,
+    guardrails_from,
+    judge,
+    overall,
+)
+
+
+def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Path | None = None) -> None:
+    """Write findings, verdict, metrics, golden answers and the dossier of the candidate.
+
+    Args:
+        workspace: holds what the training stages left.
+        params: thresholds and sizes.
+        origin: what the dossier says of data, code and author.
+        champion: release folder to be compared with, when there is one.
+    """
+    candidate = Candidate.of(workspace, params)
+    golden: list[dict[str, Any]] = []
+    stress = None
+    if candidate.can_choose:
+        stress = stress_set(candidate)
+        golden = golden_answers(candidate, stress)
+    judged = judged_decisions(candidate)
+    released = Release.load(champion) if champion else None
+    evidence = Evidence(
+        declared=frozenset(candidate.targets),
+        data=_data(workspace),
+        feedback=prediction_evidence(candidate, "feedback", released) if "feedback" in candidate.targets else None,
+        status=prediction_evidence(candidate, "status", released) if "status" in candidate.targets else None,
+        stress=stress_evidence(candidate, stress) if stress else None,
+        logged=judged.logged if judged else None,
+        golden=golden_evidence(candidate, stress, golden) if stress else None,
+        seed=params.evaluation.seed,
+    )
+    findings = judge(guardrails_from(params.guardrails), evidence)
+    with whole_folder(workspace.evaluation) as partial:
+        write_json(partial / "guardrails.json", _verdict(candidate, findings))
+        write_json(partial / "metrics.json", _metrics(evidence, judged, params))
+        write_json(partial / "golden.json", golden)
+        write_whole(partial / "dossier.html", dossier_page(candidate, evidence, judged, findings, origin))
+
+
+def _data(workspace: Workspace) -> DataEvidence:
+    amounts = read_json(workspace.features / "amounts.json")
+    report = read_json(workspace.validation / "validation.json")
+    return DataEvidence(
+        amounts={target: {part: Amount(**size) for part, size in parts.items()} for target, parts in amounts.items()},
+        tables={
+            table: TableRows(total=rows["in"], quarantined=rows["quarantined"])
+            for table, rows in report["rows"].items()
+        },
+    )
+
+
+def _verdict(candidate: Candidate, findings: tuple[Finding, ...]) -> dict[str, Any]:
+    return {
+        "release": candidate.release.name,
+        "verdict": overall(findings).value,
+        "guardrails": [finding.as_json() for finding in findings],
+    }
+
+
+def _metrics(evidence: Evidence, judged: Judged | None, params: Params) -> dict[str, Any]:
+    metrics: dict[str, Any] = {
+        target: dict(prediction_metrics(found))
+        for target in evidence.declared
+        if (found := evidence.prediction(target)) is not None
+    }
+    if judged:
+        values = value_rows(judged.logged, params.evaluation.seed)
+        metrics["policy"] = {
+            "logged": float(judged.logged.reward.mean()),
+            **{row.estimator: row.estimate.mean for row in values},
+        }
+    return metrics
