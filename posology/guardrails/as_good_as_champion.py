@@ -35,10 +35,10 @@ class AsGoodAsChampion(Guardrail):
         if not champions:
             raise NotApplicable("there is no champion to compare with")
         excess = {target: self._excess(evidence, target, champion) for target, champion in champions.items()}
-        said = "; ".join(f"{target} by a share of {interval}" for target, interval in excess.items())
+        said = "; ".join(f"{target} {interval}" for target, interval in excess.items())
         return Answer(
             worst(compare_with_margin(interval, self.margin) for interval in excess.values()),
-            f"the squared error is above the champion's, {said}; no interval may go above {self.margin:g}",
+            f"squared error above the champion's, as a share of it: {said}; no interval may go above {self.margin:g}",
             _figures(excess),
         )
 
