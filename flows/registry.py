@@ -59,7 +59,7 @@ class Registry:
             name, source=artifact_uri, run_id=run_id, tags={**tags, "release": release}
         )
         self._client.set_model_version_tag(name, str(made.version), COMPLETED, "true")
-        return self._version(therapy, str(made.version))
+        return self.version(therapy, str(made.version))
 
     def find(self, release: str) -> ReleaseVersion:
         """The release of that name, for example ``mci-3fa4c1d2e5b6``."""
@@ -67,6 +67,10 @@ class Registry:
         if not name or not (found := self._newest(name["therapy"], release)):
             raise NotFound(f"No release {release} in the registry; `posology review list` shows what is there.")
         return found
+
+    def version(self, therapy: str, version: str) -> ReleaseVersion:
+        """One version as it is now. Asked one by one: a search leaves the aliases out."""
+        return _as_release(therapy, self._client.get_model_version(therapy + SUFFIX, version))
 
     def therapies(self) -> list[str]:
         """Names of the therapies that have a registered release."""
@@ -144,11 +148,7 @@ class Registry:
         found = self._client.search_model_versions(f"name = '{therapy + SUFFIX}' AND tag.release = '{release}'")
         completed = [one for one in found if one.tags.get(COMPLETED) == "true"]
         newest = max(completed, key=lambda one: int(one.version), default=None)
-        return self._version(therapy, str(newest.version)) if newest else None
-
-    def _version(self, therapy: str, version: str) -> ReleaseVersion:
-        """Asked one by one: a search leaves the aliases out."""
-        return _as_release(therapy, self._client.get_model_version(therapy + SUFFIX, version))
+        return self.version(therapy, str(newest.version)) if newest else None
 
     def _at(self, therapy: str, alias: Alias) -> ReleaseVersion | None:
         from mlflow.exceptions import MlflowException

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from flows.approval import Checked, check, missing
 from flows.evidence_files import DOSSIER, check_evidence, read_findings
 from flows.home import Home
-from flows.keys import DEMO_REVIEWER, KeyRing
+from flows.keys import KeyRing
 from flows.registry import Registry
 from flows.release_version import ReleaseVersion
 from flows.settings import Settings
@@ -55,27 +55,22 @@ class Review:
     def sign(
         self, release: str, *, name: str, meaning: Meaning, reason: str, now: datetime, role: str = "reviewer"
     ) -> Signature:
-        """A person's signature, made with their key, kept on the release and in the audit log."""
-        version = self.registry.find(release)
+        """A person's signature over what is registered, kept on the release and in the audit log.
+
+        In a demo home ``flows.keys.DEMO_REVIEWER`` signs with a key everybody knows; a real home refuses it.
+        """
         if not reason.strip():
             raise CannotDo("A signature needs a reason.")
+        version = self.registry.find(release)
         if meaning == "approve" and version.tags["verdict"] != Verdict.PASS:
             raise Refused(f"{release}: the guardrails say {version.tags['verdict']}; it can only be rejected.")
         check_evidence(version, self.registry.download(version))
         key = KeyRing(self.home).key_to_sign(name)
-        return self._keep(
-            version, Signature.make(key, version, name=name, role=role, meaning=meaning, reason=reason, now=now), now
-        )
-
-    def sign_as_demo(self, release: str, *, now: datetime) -> Signature:
-        """An approval by the key everybody knows, for demonstrations; a real home refuses it."""
-        version = self.registry.find(release)
-        key = KeyRing(self.home).demo_key()
-        reason = "a demonstration: nobody reviewed this"
-        signature = Signature.make(
-            key, version, name=DEMO_REVIEWER, role="demo", meaning="approve", reason=reason, now=now
-        )
-        return self._keep(version, signature, now)
+        signature = Signature.make(key, version, name=name, role=role, meaning=meaning, reason=reason, now=now)
+        # The log first: a signature that is only on the release counts nowhere.
+        AuditLog(self.home.audit_log).append(SIGNATURE, signature.model_dump(), now)
+        self.registry.tag(version, f"{SIGNATURE}.{signature.digest[:16]}", signature.model_dump_json())
+        return signature
 
     def signatures(self, version: ReleaseVersion) -> tuple[Checked, ...]:
         """Every signature for a release, oldest first: those on the release and those in the audit log."""
@@ -109,12 +104,6 @@ class Review:
     def _logged(self) -> Iterator[str]:
         records = AuditLog(self.home.audit_log).records()
         return (json.dumps(record.facts) for record in records if record.kind == SIGNATURE)
-
-    def _keep(self, version: ReleaseVersion, signature: Signature, now: datetime) -> Signature:
-        """Log first: a signature that is only on the release would count nowhere."""
-        AuditLog(self.home.audit_log).append(SIGNATURE, signature.model_dump(), now)
-        self.registry.tag(version, f"{SIGNATURE}.{signature.digest[:16]}", signature.model_dump_json())
-        return signature
 
 
 def _readable(texts: Iterable[str]) -> Iterator[Signature]:

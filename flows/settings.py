@@ -120,7 +120,8 @@ class _HomeFile(PydanticBaseSettingsSource):
 
 
 def _refuse_unknown_variables() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    names = {*Settings.model_fields, "max_body_bytes", "max_in_flight"}  # the latter two are the service's own
+    known = {PREFIX + name.upper() for name in names}
     if unknown := sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known):
         raise SettingsError(_unknown("The environment holds", unknown, known))
 
