@@ -15,7 +15,6 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import sqlalchemy as sa
-from fastapi import FastAPI
 
 from models.contents import ContentArrays
 from models.features import Features
@@ -205,34 +204,39 @@ def sqlite_store(tmp_path: Path, therapy: Therapy) -> Iterator[Store]:
 
 
 @pytest.fixture
-def app_of(release: Release, sqlite_store: Store) -> Callable[..., FastAPI]:
-    """Makes the app with settings of the test's own, and a clock that stands still."""
+def now() -> datetime:
+    """The time at which the app's clock stands still."""
+    return NOW
 
-    def make(**settings: Any) -> FastAPI:
+
+@pytest.fixture
+def client_of(release: Release, sqlite_store: Store) -> Callable[..., TestClient]:
+    """Makes a caller with the token, of an app with settings of the test's own."""
+
+    def make(**settings: Any) -> TestClient:
         told = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, **settings)
-        return create_app(release, sqlite_store, told, clock=lambda: NOW)
+        app = create_app(release, sqlite_store, told, clock=lambda: NOW)
+        return TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"})
 
     return make
 
 
 @pytest.fixture
-def client(app_of: Callable[..., FastAPI]) -> TestClient:
+def client(client_of: Callable[..., TestClient]) -> TestClient:
     """A caller with the token."""
-    return TestClient(app_of(), headers={"Authorization": f"Bearer {TOKEN}"})
+    return client_of()
 
 
 @pytest.fixture
-def enrolled(client: TestClient) -> TestClient:
-    """A caller with the token, after one patient was enrolled and measured."""
-    enrol(client, "ada")
-    return client
+def enrol(client: TestClient) -> Callable[..., None]:
+    """Sends a patient and a first reading."""
 
+    def send(user_id: str, **more: Any) -> None:
+        at = (NOW - timedelta(days=3)).isoformat()
+        user = {"user_id": user_id, "enrolled_at": at, "consent": True, "age": 50, "sex": "female", **more}
+        reading = {"user_id": user_id, "measured_at": at, "instrument": "PHQ9", "score": 12}
+        assert client.post("/v1/users", json=user).status_code == 200
+        if user["consent"]:
+            assert client.post("/v1/measurements", json=reading).status_code == 200
 
-def enrol(client: TestClient, user_id: str, **more: Any) -> None:
-    """Send a patient and a first reading."""
-    enrolled_at = (NOW - timedelta(days=3)).isoformat()
-    user = {"user_id": user_id, "enrolled_at": enrolled_at, "consent": True, "age": 50, "sex": "female", **more}
-    assert client.post("/v1/users", json=user).status_code == 200
-    if user["consent"]:
-        reading = {"user_id": user_id, "measured_at": enrolled_at, "instrument": "PHQ9", "score": 12}
-        assert client.post("/v1/measurements", json=reading).status_code == 200
+    return send
