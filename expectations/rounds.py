@@ -59,12 +59,10 @@ def judge_tables(therapy: Therapy, raw: Frames, docs: Path, thresholds: Threshol
 
 
 def _judge_columns(judge: Judge, therapy: Therapy, raw: Frames) -> Iterator[Failure]:
-    for table in NAMES:
-        rules = list(shape_rules(table, therapy))
-        for verdict in judge.judge(f"{table} columns", rules, shape(table, therapy, raw[table])):
-            if not verdict.success:
-                for column in verdict.names or (verdict.rule.column,):
-                    yield _failure(table, verdict.rule, column=column)
+    columns, rules = shape(therapy, raw), list(shape_rules())
+    for verdict in judge.judge("columns", rules, looked_at(rules, columns)):
+        for table, name in columns[verdict.rows].select("table", "column").rows():
+            yield _failure(table, verdict.rule, column=name)
 
 
 def _judge_rows(

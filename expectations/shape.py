@@ -1,40 +1,41 @@
-"""The rules of a file's columns, before any value is looked at."""
+"""The rules of the files' columns, before any value is looked at."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import great_expectations.expectations as gxe
 import polars as pl
 
 from expectations.rule import Rule, native
-from posology.tables import OPTIONAL, fits, schema_of
+from posology.tables import NAMES, OPTIONAL, fits, schema_of
 from posology.therapy import Therapy
 
+SHAPE = {"table": pl.String, "column": pl.String, "declared as": pl.String, "came as": pl.String, "fits": pl.Boolean}
 
-def shape_rules(table: str, therapy: Therapy) -> Iterator[Rule]:
+
+def shape_rules() -> Iterator[Rule]:
     """V101, V102 and V103 over the frame that ``shape`` gives."""
-    schema = schema_of(table, therapy)
-    yield native(
-        gxe.ExpectTableColumnsToMatchSet,
-        "V102",
-        None,
-        "every column is declared",
-        column_set=list(schema),
-        exact_match=True,
-    )
-    for name, kind in schema.items():
-        if name not in OPTIONAL:
-            yield native(gxe.ExpectColumnValuesToNotBeNull, "V101", name, "is a column of the file")
-        says = f"can be read as {kind}"
-        yield native(gxe.ExpectColumnValuesToBeInSet, "V103", name, says, value_set=[str(kind)])
+    yield native(gxe.ExpectColumnValuesToNotBeNull, "V101", "came as", "the column is in the file")
+    yield native(gxe.ExpectColumnValuesToNotBeNull, "V102", "declared as", "the column is declared")
+    says = "the column can be read as declared without loss"
+    yield native(gxe.ExpectColumnValuesToBeInSet, "V103", "fits", says, value_set=[True])
 
 
-def shape(table: str, therapy: Therapy, raw: pl.DataFrame) -> pl.DataFrame:
-    """One row: for each column of the file the type it can be read as, null for a declared one it lacks."""
-    schema = schema_of(table, therapy)
-    lacking = {name: None for name in schema if name not in raw.columns}
-    came = {name: _read_as(kind, schema.get(name)) for name, kind in raw.schema.items()}
-    return pl.DataFrame({**lacking, **came}, schema=dict.fromkeys((*lacking, *came), pl.String), orient="row")
+def shape(therapy: Therapy, raw: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """One row for each column that a file has or must have; optional ones it lacks are left out."""
+    rows = [row for table in NAMES for row in _columns(table, therapy, raw[table])]
+    return pl.DataFrame(rows, schema=SHAPE, orient="row")
 
 
-def _read_as(came: pl.DataType, kind: pl.DataType | None) -> str:
-    return str(kind) if kind is not None and fits(came, kind) else str(came)
+def _columns(
+    table: str, therapy: Therapy, raw: pl.DataFrame
+) -> Iterator[tuple[str, str, str | None, str | None, bool | None]]:
+    declared = schema_of(table, therapy)
+    for name, kind in declared.items():
+        if name in raw.columns:
+            came = raw.schema[name]
+            yield table, name, str(kind), str(came), fits(came, kind)
+        elif name not in OPTIONAL:
+            yield table, name, str(kind), None, None
+    for name, came in raw.schema.items():
+        if name not in declared:
+            yield table, name, None, str(came), None
