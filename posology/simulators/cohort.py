@@ -96,6 +96,8 @@ class _Course:
     def measure(self, day: int) -> None:
         """Everyone due to be measured is."""
         patients = self._world.to_measure(day)
+        if not len(patients):
+            return
         self._measurements.append(self._world.measurements(patients, day))
         final = patients[self._world.is_final_visit(patients)]
         self._status_at_end[final] = self._world.true_status(final)

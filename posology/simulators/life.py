@@ -30,7 +30,7 @@ class Life:
         self._trains = np.array([mechanism.trains[value] for value in feature])
         self._level = contents["level"].to_numpy()
         self._charm = mechanism.charm_sd * np.array([_charm(content_id) for content_id in contents["content_id"]])
-        self.is_rest: np.ndarray = ~self._trains.any(axis=1)
+        self.is_rest = self._trains.sum(axis=1) == 0
         n = len(patients.ids)
         self.capacities = patients.capacities.copy()
         self.boredom = np.zeros((n, len(kinds)))

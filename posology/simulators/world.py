@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from posology.errors import TherapyError
+from posology.errors import TherapyError, TooSmall
 from posology.safety import Blocks, RecentDoses, blocks
 from posology.simulators.answers import Feedbacks
 from posology.simulators.doses import DoseHistory
@@ -47,10 +47,12 @@ class World:
         prefix: str | None = None,
         enrolment_days: int = 1,
     ) -> None:
+        if patients < 1 or enrolment_days < 1:
+            raise TooSmall(f"expected 1 or more patients and days to enrol on, got {patients} and {enrolment_days}")
+        self._mechanism = mechanism = mechanism_of(therapy)
         if therapy.status is None:
             raise TherapyError(f"therapy {therapy.name}: a simulation needs status, which is not declared")
         self._therapy, self._status, self._start = therapy, therapy.status, start
-        self._mechanism = mechanism = mechanism_of(therapy)
         self._rng = rng = np.random.default_rng([seed, zlib.crc32(therapy.name.encode())])
         self._patients = traits = Patients.draw(
             rng, mechanism, therapy.status, patients, days=enrolment_days, prefix=prefix or therapy.name
@@ -91,7 +93,7 @@ class World:
         return pl.DataFrame(
             {
                 "user_id": self._patients.ids[patients],
-                "measured_at": at(self._start, day, hours, patients),
+                "measured_at": pl.Series(at(self._start, day, hours, patients), dtype=UTC_TIME),
                 "instrument": [self._status.instrument] * len(patients),
                 "score": scores,
             }
@@ -123,10 +125,10 @@ class World:
                 f"therapy {self._therapy.name}: its mechanism draws the context {', '.join(context)}; "
                 f"declared is {', '.join(self._therapy.context)}"
             )
-        decided_at = at(self._start, day, hour, patients)
-        self._decided_at[patients] = decided_at.dt.epoch("us").to_numpy()
+        self._decided_at[patients] = at(self._start, day, hour, patients)
         return self.users.select("user_id", *self._therapy.user)[patients].with_columns(
-            decided_at.alias("decided_at"), *(pl.Series(name, context[name]) for name in self._therapy.context)
+            pl.Series("decided_at", self._decided_at[patients], dtype=UTC_TIME),
+            *(pl.Series(name, context[name]) for name in self._therapy.context),
         )
 
     def recent_doses(self, patients: np.ndarray) -> RecentDoses:
@@ -157,7 +159,7 @@ class World:
         life.take(patients, contents, self._feedbacks.value(given))
         self._doses.add(patients, contents, self._decided_at[patients])
         seconds = self._minutes[contents] * 60 + self._rng.integers(60, 300, len(patients))
-        feedback_at = pl.Series(self._decided_at[patients] + (seconds * 1e6).astype(np.int64)).cast(UTC_TIME)
+        feedback_at = pl.Series(self._decided_at[patients] + (seconds * 1e6).astype(np.int64), dtype=UTC_TIME)
         came = pl.any_horizontal(pl.all().is_not_null())
         return given.select(pl.when(came).then(feedback_at).alias("feedback_at"), pl.all())
 
