@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Self
 
-from posology.dossier.answers import Answer, Verdict
+from posology.guardrails.finding import Finding, Verdict, overall
 from posology.therapy import Therapy
 
 
@@ -133,7 +133,6 @@ class Dossier:
 
     Attributes:
         digests: part of the release → SHA-256; what a signature covers.
-        findings: the guardrails' answers; objects or mappings with code, title, verdict, explanation, figures.
         value_unit: what policy values are in, for example "feedback per session (0 to 1)".
         logged_value: mean of the logged outcome, the line the policies are compared with.
         content_mix: content_id → policy → share of decisions.
@@ -143,7 +142,7 @@ class Dossier:
         commands: what to type to get the same bytes again.
 
     Raises:
-        ValueError: the verdict is better than the findings allow.
+        ValueError: the verdict is not that of the findings.
     """
 
     title: str
@@ -154,8 +153,8 @@ class Dossier:
     as_of: datetime | None
     git_commit: str
     author: str
-    verdict: Any
-    findings: Sequence[Any]
+    verdict: Verdict
+    findings: Sequence[Finding]
     data: DataFacts
     split: str
     skills: tuple[SkillTable, ...] = ()
@@ -169,14 +168,6 @@ class Dossier:
     commands: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if Verdict.of(self.verdict) is not Verdict.PASS:
-            return
-        blocking = [answer.code for answer in self.answers if answer.verdict.blocks]
-        if blocking or not self.findings:
-            raise ValueError(f"the verdict is pass, but not of {', '.join(blocking) or 'any guardrail'}")
-
-    @property
-    def answers(self) -> tuple[Answer, ...]:
-        """The findings in one form, those that block first."""
-        order = (Verdict.FAIL, Verdict.INSUFFICIENT, Verdict.PASS, Verdict.NOT_APPLICABLE)
-        return tuple(sorted(map(Answer.of, self.findings), key=lambda answer: order.index(answer.verdict)))
+        found = overall(self.findings)
+        if self.verdict is not found:
+            raise ValueError(f"the verdict of these findings is {found}, not {self.verdict}")

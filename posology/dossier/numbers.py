@@ -1,8 +1,7 @@
 """Numbers as people read them, the same everywhere in a dossier."""
 
 import math
-from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 MINUS, THIN_SPACE = "\u2212", "\u2009"
@@ -50,19 +49,10 @@ def percent(share: float) -> str:
 
 def moment(time: datetime | None) -> str:
     """A time in UTC, to the minute."""
-    return time.strftime("%-d %B %Y, %H:%M UTC") if time else "no data yet"
-
-
-def figure(value: Any) -> str:
-    """What a guardrail measured: a number, words, or a few of them."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(figure(item) for item in value)
-    return interval(value) if hasattr(value, "mean") and hasattr(value, "low") else number(_plain(value))
-
-
-def _plain(value: Any) -> Any:
-    value = value.item() if hasattr(value, "item") else value
-    return value if isinstance(value, int | float | str | None) else str(value)
+    if time is None:
+        return "no data yet"
+    time = time.astimezone(UTC)
+    return f"{time.day} {time:%B %Y, %H:%M} UTC"
 
 
 def _is_tiny(size: float) -> bool:

@@ -6,7 +6,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from posology.dossier import numbers
-from posology.dossier.answers import Verdict, headline
+from posology.dossier.answers import BLOCKING, headline, style_of, worst_first
 from posology.dossier.evidence import Dossier
 
 LONGEST_MIX = 30  # contents shown in the table; the rest are summed in one line
@@ -14,17 +14,16 @@ LONGEST_MIX = 30  # contents shown in the table; the rest are summed in one line
 
 def render(dossier: Dossier) -> str:
     """The page: no script, no remote link, every string escaped; equal dossiers give equal pages."""
-    answers = dossier.answers
-    verdict = Verdict.of(dossier.verdict)
+    findings = worst_first(dossier.findings)
     page = _templates().get_template("page.html.j2")
     return page.render(
         dossier=dossier,
         therapy=dossier.therapy,
         data=dossier.data,
-        answers=answers,
-        verdict=verdict,
-        headline=headline(verdict, answers),
-        blocking=[answer for answer in answers if answer.verdict.blocks],
+        findings=findings,
+        verdict=dossier.verdict,
+        headline=headline(dossier.verdict, findings),
+        blocking=[finding for finding in findings if finding.verdict in BLOCKING],
         mix=_mix(dossier),
         policies_of_mix=_policies_of_mix(dossier),
         has_truth=any(row.truth is not None for row in dossier.policies),
@@ -67,7 +66,7 @@ def _templates() -> Environment:
         "interval": numbers.interval,
         "percent": numbers.percent,
         "moment": numbers.moment,
-        "figure": numbers.figure,
+        "style": style_of,
         "data_uri": _data_uri,
     }
     return templates

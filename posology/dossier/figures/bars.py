@@ -18,11 +18,12 @@ def importance_plot(names: Sequence[str], importances: np.ndarray, *, predicted:
 
     Args:
         names: (n_features,) what each is called.
-        importances: (n_features,) at least zero; shown as shares of their sum.
+        importances: (n_features,) shown as shares of their sum; below zero counts as none.
         predicted: what is predicted, for example "feedback".
         top: how many to show.
     """
-    shares = np.asarray(importances, float) / (np.sum(importances) or 1.0)
+    amounts = np.clip(np.asarray(importances, float), 0, None)
+    shares = amounts / (amounts.sum() or 1.0)
     order = np.argsort(-shares, kind="stable")[:top]
     shown = [(names[place], float(shares[place])) for place in order]
 

@@ -44,6 +44,10 @@ def _points(predicted: np.ndarray, observed: np.ndarray, users: np.ndarray, bins
 
 
 def _paint(axes: Axes, points: list[Point], quantity: str) -> None:
+    axes.set(xlabel=f"predicted {quantity}", ylabel=f"observed {quantity}")
+    axes.grid(visible=True)
+    if not points:
+        return
     x = np.array([point for point, _ in points])
     y = np.array([estimate.mean for _, estimate in points])
     bars = np.array([reach(estimate) for _, estimate in points]).T
@@ -52,5 +56,4 @@ def _paint(axes: Axes, points: list[Point], quantity: str) -> None:
     low, high = ends.min() - margin, ends.max() + margin
     axes.plot([low, high], [low, high], color=QUIET, linewidth=1, linestyle=(0, (4, 3)))
     axes.errorbar(x, y, yerr=bars, fmt="o", color=CANDIDATE, markersize=5, linewidth=1.4)
-    axes.set(xlim=(low, high), ylim=(low, high), xlabel=f"predicted {quantity}", ylabel=f"observed {quantity}")
-    axes.grid(visible=True)
+    axes.set(xlim=(low, high), ylim=(low, high))

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from posology.dossier.evidence import Estimate, Figure
 from posology.dossier.figures.canvas import CANDIDATE, INK, draw
@@ -64,6 +65,7 @@ def weight_plot(weights: np.ndarray, *, policy: str) -> Figure:
         axes.hist(weights, bins=np.linspace(0, max(largest, 2.0), 41).tolist(), color=CANDIDATE)
         axes.axvline(1, color=INK, linewidth=1.1, linestyle=(0, (4, 3)), label="as logged")
         axes.set_yscale("symlog", linthresh=1)
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: number(round(count))))
         axes.set(xlabel="weight of a logged decision", ylabel="decisions (log scale)")
         axes.legend(loc="upper right")
 
