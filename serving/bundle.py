@@ -1,0 +1,78 @@
+"""The bundle: a release as a Bento, built whole or not at all."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from models.release import Release
+from posology.errors import CannotDo
+from serving.requirements import ROOMS, ROOT, pinned_requirements
+
+SERVICE = "serving.service"
+QUIET = {"BENTOML_DO_NOT_TRACK": "True"}
+
+
+def build_bundle(release_folder: Path, *, bento_home: Path) -> str:
+    """The tag of the release's Bento in this BentoML home, built when it is not there yet.
+
+    Raises:
+        NotFound: no release in the folder.
+        CannotDo: the build failed; nothing of it is left.
+    """
+    release = Release.load(release_folder)
+    name, version = f"posology-{release.therapy.name}", release.name.rpartition("-")[2]
+    target = bento_home / "bentos" / name / version
+    if not target.exists():
+        bento_home.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="posology-bundle-") as context,  # BentoML refuses one in a hidden folder
+            tempfile.TemporaryDirectory(prefix=".building-", dir=bento_home) as elsewhere,
+        ):
+            _assemble(Path(context), release_folder, name)
+            _build(Path(context), Path(elsewhere), version)
+            _publish(Path(elsewhere, "bentos", name, version), target)
+    return f"{name}:{version}"
+
+
+def bento_environment(bento_home: Path, more: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a BentoML process that works on this home and tells nobody."""
+    return {**os.environ, **QUIET, "BENTOML_HOME": str(bento_home.absolute()), **more}
+
+
+def _assemble(context: Path, release_folder: Path, name: str) -> None:
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, context / room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(release_folder, context / "release")
+    recipe = {
+        "service": SERVICE,
+        "name": name,
+        "include": ["**"],
+        "python": {"packages": pinned_requirements(SERVICE), "lock_packages": False},
+    }
+    (context / "bentofile.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
+
+
+def _build(context: Path, home: Path, version: str) -> None:
+    command = [sys.executable, "-m", "bentoml", "build", str(context), "--version", version]
+    built = subprocess.run(
+        command, cwd=context, env=bento_environment(home, {}), capture_output=True, text=True, check=False
+    )
+    if built.returncode != 0:
+        last = "\n".join((built.stdout + built.stderr).splitlines()[-5:])
+        raise CannotDo(f"the bundle could not be built:\n{last}")
+
+
+def _publish(built: Path, target: Path) -> None:
+    """Move the whole Bento into its place; whoever was quicker built the same one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        built.rename(target)
+    except OSError:
+        if not target.exists():
+            raise

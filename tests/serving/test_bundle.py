@@ -1,0 +1,158 @@
+"""A real Bento: built, served as a process of its own, asked and stopped."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from models.release import Release
+from posology.errors import CannotDo, NotFound, ServiceDown
+from posology.therapy import Therapy
+from serving import bundle
+from serving.bundle import build_bundle
+from serving.probe import probe
+from serving.ranking import answer_rank
+from serving.requirements import pinned_requirements
+from serving.running import Served, serve_bundle
+from serving.store import Store
+
+TOKEN = "a token for tests"
+
+
+@pytest.fixture(scope="module")
+def bento_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home") / ".posology" / "bento"  # hidden, as the default home is
+
+
+@pytest.fixture(scope="module")
+def tag(release_folder: Path, bento_home: Path) -> str:
+    return build_bundle(release_folder, bento_home=bento_home)
+
+
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('home') / 'store.db'}"
+
+
+@pytest.fixture(scope="module")
+def served(tag: str, bento_home: Path, store_url: str) -> Iterator[Served]:
+    env = {"POSOLOGY_STORE_URL": store_url, "POSOLOGY_TOKEN": TOKEN}
+    with serve_bundle(tag, bento_home=bento_home, env=env) as running:
+        yield running
+
+
+def golden(release: Release) -> list[dict[str, object]]:
+    requests = [
+        {
+            "user": {"age": age, "sex": "female"},
+            "measurements": [{"measured_at": "2026-01-01T00:00:00Z", "instrument": "PHQ9", "score": 14}],
+            "context": {"sleep_hours": 7},
+            "decided_at": "2026-01-03T00:00:00Z",
+            "seed": age,
+        }
+        for age in (30, 60, 90)
+    ]
+    return [{"request": request, "answer": answer_rank(release, request)} for request in requests]
+
+
+def test_a_bundle_answers_as_its_release_did_in_process(served: Served, release: Release) -> None:
+    result = probe(served.url, TOKEN, golden(release))
+    assert result.passed, result.differences
+    assert result.asked == 3
+
+
+def test_a_bundle_that_answers_otherwise_is_told_apart(served: Served, release: Release) -> None:
+    pairs = golden(release)
+    pairs[1] = {**pairs[1], "answer": {**pairs[1]["answer"], "content_id": "other"}}  # type: ignore[dict-item]
+    pairs[2] = {**pairs[2], "request": {}}
+    result = probe(served.url, TOKEN, pairs)
+    assert not result.passed
+    assert [difference.partition(":")[0] for difference in result.differences] == ["[1].content_id", "[2]"]
+    assert not probe(served.url, TOKEN, []).passed
+    assert not probe(served.url, "wrong", golden(release)).passed
+
+
+def test_only_health_is_open(served: Served) -> None:
+    for path in ("livez", "readyz", "healthz"):
+        assert httpx.get(f"{served.url}/{path}").status_code == 200
+    for path in ("metrics", "v1/release", "", "docs.json", "schema.json"):
+        assert httpx.get(f"{served.url}/{path}").status_code == 401
+    metrics = httpx.get(f"{served.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert metrics.status_code == 200
+    assert "bentoml_" in metrics.text
+
+
+def test_nothing_but_the_documented_calls_is_served(served: Served) -> None:
+    with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        for path in ("/", "/docs.json", "/nothing"):
+            assert client.get(path).json()["error"]["code"] == "not_found"
+
+
+def test_an_answered_decision_survives_the_death_of_every_process(
+    tag: str, bento_home: Path, tmp_path: Path, therapy: Therapy
+) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    env = {"POSOLOGY_STORE_URL": url, "POSOLOGY_TOKEN": TOKEN}
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with serve_bundle(tag, bento_home=bento_home, env=env) as running:
+        with httpx.Client(base_url=running.url, headers=headers, timeout=30) as client:
+            user = {"user_id": "ada", "enrolled_at": "2026-01-01T00:00:00Z", "consent": True}
+            assert client.post("/v1/users", json=user).status_code == 200
+            asked = {"user_id": "ada", "context": {"sleep_hours": 7}}
+            decision_id = client.post("/v1/recommend", json=asked).json()["decision_id"]
+        os.killpg(running.process.pid, 9)
+        running.process.wait()
+    assert Store.open(url, therapy).decision(decision_id).user_id == "ada"
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.process.pid, 0)
+
+
+def test_building_again_gives_the_same_tag_at_once(
+    tag: str, release: Release, bento_home: Path, release_folder: Path
+) -> None:
+    started = time.monotonic()
+    assert build_bundle(release_folder, bento_home=bento_home) == tag == f"posology-calm:{release.digest[:12]}"
+    assert time.monotonic() - started < 1
+
+
+def test_a_failed_build_leaves_nothing(release_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(NotFound):
+        build_bundle(tmp_path / "nothing", bento_home=tmp_path / "bento")
+    monkeypatch.setattr(bundle, "SERVICE", "serving.requirements")  # a module without a service
+    with pytest.raises(CannotDo, match="could not be built"):
+        build_bundle(release_folder, bento_home=tmp_path / "bento")
+    assert list((tmp_path / "bento").iterdir()) == []
+
+
+def test_the_code_in_the_bundle_is_what_answers(tag: str, bento_home: Path) -> None:
+    source = bento_home / "bentos" / tag.replace(":", "/") / "src"
+    assert (source / "release" / "release.json").is_file()
+    assert {path.name for path in source.iterdir() if path.is_dir()} == {"posology", "models", "serving", "release"}
+    assert not list(source.rglob("__pycache__/*.pyc"))
+
+
+def test_without_a_token_the_service_does_not_start(tag: str, bento_home: Path, tmp_path: Path) -> None:
+    env = {"POSOLOGY_STORE_URL": f"sqlite:///{tmp_path / 'store.db'}", "POSOLOGY_TOKEN": ""}
+    with pytest.raises(ServiceDown, match="POSOLOGY_TOKEN"), serve_bundle(tag, bento_home=bento_home, env=env):
+        pass
+
+
+def test_a_port_in_use_is_refused(served: Served, tag: str, bento_home: Path) -> None:
+    port = int(served.url.rpartition(":")[2])
+    with pytest.raises(ServiceDown, match="taken"), serve_bundle(tag, bento_home=bento_home, port=port, env={}):
+        pass
+
+
+def test_the_service_needs_no_orchestrator_tracker_or_validator() -> None:
+    forbidden = {"mlflow", "prefect", "great_expectations", "dvc"}
+    code = f"import sys, serving.service; print(sorted({forbidden!r} & set(sys.modules)))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    names = {requirement.partition("==")[0].lower() for requirement in pinned_requirements("serving.service")}
+    assert not names & forbidden
+    assert {"bentoml", "fastapi", "sqlalchemy", "psycopg2-binary", "polars", "catboost"} <= names
