@@ -35,8 +35,10 @@ def test_weighting_by_the_logged_probability_gives_messages_six_seconds(tables: 
 def test_feedback_is_quality_as_a_share_of_three_minutes(tables: Tables) -> None:
     therapy = load_therapy(THERAPY)
     assert therapy.feedback is not None
-    value = tables.sessions.select(therapy.feedback.expression)["quality"]
-    assert value.to_list() == pytest.approx((tables.sessions["quality"] / 180).to_list())
+    value = tables.sessions.select(value=therapy.feedback.expression)["value"]
+    quality = tables.sessions["quality"]
+    assert value.to_list() == pytest.approx((quality.clip(0, 180) / 180).to_list())
+    assert (quality > 180).sum() == 10
 
 
 def test_there_is_no_instrument_and_nothing_is_measured(tables: Tables) -> None:
