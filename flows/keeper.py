@@ -19,7 +19,6 @@ from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 POLL_SECONDS = 0.25
-PATIENCE_SECONDS = 10.0
 
 
 def main(lock: Path, record: Path, command: list[str]) -> None:
@@ -30,7 +29,7 @@ def main(lock: Path, record: Path, command: list[str]) -> None:
         server = subprocess.Popen(command, process_group=0, preexec_fn=_die_with_the_keeper)  # noqa: PLW1509 no threads
         while server.poll() is None and not _nobody_uses(users.fileno()):
             time.sleep(POLL_SECONDS)
-        _stop_group(server)
+        stop_group(server)
         record.unlink(missing_ok=True)
 
 
@@ -42,9 +41,9 @@ def _nobody_uses(users: int) -> bool:
     return True
 
 
-def _stop_group(server: "subprocess.Popen[bytes]") -> None:
+def stop_group(server: "subprocess.Popen[bytes]", patience_seconds: float = 10.0) -> None:
     """Ask the server and its children to end; after a while make them."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     with contextlib.suppress(ProcessLookupError):  # raised once the group is empty
         os.killpg(server.pid, signal.SIGTERM)
         while time.monotonic() < deadline:

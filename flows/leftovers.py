@@ -31,6 +31,7 @@ def sweep(root: Path, *, now: float, grace_seconds: float = GRACE_SECONDS) -> li
             path.rename(target)
         elif path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
+            owner_lock(path).unlink(missing_ok=True)
         else:
             path.unlink(missing_ok=True)
     return abandoned

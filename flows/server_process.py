@@ -1,6 +1,5 @@
 """A server of this home, shared by all processes that use it and stopped when the last one is gone."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -9,11 +8,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-
-import httpx
+from urllib.parse import urlsplit
 
 from flows import keeper
 from flows.locks import exclusive, held
@@ -22,6 +22,9 @@ from posology.files import write_whole
 
 POLL_SECONDS = 0.1
 STOP_SECONDS = 15.0
+
+# Of the keepers this process started: one may outlive the block that started it, and must be reaped when it ends.
+_keepers: list["subprocess.Popen[bytes]"] = []
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class ServerProcess:
                 stderr=log,
                 start_new_session=True,  # a group of its own: Ctrl-C at the terminal is not for the server
             )
+        _keepers.append(process)
         deadline = time.monotonic() + self.start_seconds
         while not is_well(address + self.health_path):
             if process.poll() is not None:
@@ -100,6 +104,7 @@ class ServerProcess:
         deadline = time.monotonic() + STOP_SECONDS
         while self._record.exists() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
+        _keepers[:] = [process for process in _keepers if process.poll() is None]
 
     def _last_words(self, lines: int = 12) -> str:
         said = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
@@ -107,9 +112,11 @@ class ServerProcess:
 
 
 def is_well(url: str) -> bool:
-    """Whether a server on this machine answers 200 now."""
-    with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
+    """Whether a server on this machine answers 200 now; no proxy is asked."""
+    place = urlsplit(url)
+    with closing(HTTPConnection(place.netloc, timeout=2.0)) as connection, suppress(OSError, HTTPException):
+        connection.request("GET", place.path or "/")
+        return connection.getresponse().status == HTTPStatus.OK
     return False
 
 
