@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,10 @@ LIBRARIES = ("catboost", "scikit-learn", "polars", "numpy", "great-expectations"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run comes from: DVC version of the data, git commit of the code, who ran it."""
+    """Where a run comes from: DVC version of the data and where they are kept, git commit of the code, who ran it."""
 
     data_version: str
+    data: Path
     git_commit: str
     author: str
 

@@ -12,7 +12,10 @@ from catboost import CatBoostRegressor
 from models.predictors.rows import Rows
 from posology.digests import canonical_json
 
-VARYING = ("model_guid", "train_finish_time")  # metadata that differ between equal models; so does the number of threads
+VARYING = (
+    "model_guid",
+    "train_finish_time",
+)  # metadata that differ between equal models; so does the number of threads
 
 
 @dataclass(frozen=True)

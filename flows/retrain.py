@@ -1,0 +1,168 @@
+"""The flow ``retrain``: from a snapshot to a candidate release with its dossier."""
+
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, runtime
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
+
+from flows.evaluation.candidate import Candidate
+from flows.evaluation.report import Origin
+from flows.home import Home
+from flows.params import read_params
+from flows.registry import Registry
+from flows.settings import Settings
+from flows.stages.evaluate import evaluate
+from flows.stages.featurize import featurize
+from flows.stages.release import release
+from flows.stages.snapshot import snapshot
+from flows.stages.train import train_feedback, train_status
+from flows.stages.validate import validate
+from flows.tasks import step
+from flows.tracking import Tracker
+from flows.versioning import git_commit, keep_snapshot
+from flows.workspace import Workspace, read_json
+from posology.files import whole_folder
+from posology.tables import Tables, catalogue_of
+from posology.therapy import Therapy
+from posology.therapy_file import load_therapy
+
+TOO_LATE = timedelta(hours=6)  # a scheduled run that could not start by then is left to the next one
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What a retraining ended with; also what ``posology retrain --json`` prints."""
+
+    release: str
+    verdict: str
+    guardrails: list[dict[str, Any]]
+    dossier: str
+    data_version: str
+
+
+def _read_source(therapy: Therapy, data: str | None, settings: Settings) -> Path | Tables:
+    """A folder of tables, or what the operational store holds."""
+    if data is not None:
+        return Path(data)
+    from serving.store import Store
+
+    with closing(Store.open(settings.store_url, therapy)) as store:
+        return store.snapshot(catalogue_of(therapy))
+
+
+def _snapshot(workspace: Workspace, therapy_file: str, data: str | None, settings: Settings) -> None:
+    therapy = load_therapy(therapy_file)
+    snapshot(workspace, therapy_file, _read_source(therapy, data, settings))
+
+
+def _champion(home: Home, settings: Settings, therapy: str) -> Path | None:
+    registry = Registry.open(home, settings)
+    champion = registry.champion(therapy)
+    return registry.download(champion) if champion else None
+
+
+def _register(workspace: Workspace, home: Home, settings: Settings, origin: Origin) -> Retrained:
+    """Log everything, then register the release and put it up for review."""
+    candidate = Candidate.of(workspace, read_params())
+    therapy = candidate.therapy.name
+    registry = Registry.open(home, settings)
+    tracker = Tracker(settings.mlflow_tracking_uri, home.artifacts)
+    tracker.sweep(therapy)
+    tracked = tracker.log_release(workspace, candidate, origin)
+    version = registry.register_release(
+        therapy,
+        run_id=tracked.run_id,
+        release=candidate.release.name,
+        artifact_uri=tracked.artifact_uri,
+        tags=tracked.tags,
+    )
+    registry.set_candidate(version)
+    found = read_json(workspace.release / "guardrails.json")
+    return Retrained(
+        release=version.release,
+        verdict=found["verdict"],
+        guardrails=found["guardrails"],
+        dossier=str(registry.download(version) / "dossier.html"),
+        data_version=origin.data_version,
+    )
+
+
+def _keep(workspace: Workspace, home: Home, retrained: Retrained) -> None:
+    """Keep what validation set aside, beside the release it belongs to."""
+    with whole_folder(home.runs / retrained.release) as partial:
+        (workspace.validation / "quarantine").rename(partial / "quarantine")
+
+
+def _show(retrained: Retrained) -> None:
+    """The verdict in Prefect's pages."""
+    rows = "\n".join(
+        f"| {item['code']} | {item['title']} | **{item['verdict']}** | {item['explanation']} |"
+        for item in retrained.guardrails
+    )
+    head = "| code | asks that | verdict | why |\n| --- | --- | --- | --- |"
+    table = f"# {retrained.release}: {retrained.verdict}\n\n{head}\n{rows}\n"
+    create_markdown_artifact(table, key="verdict", description=f"Guardrails of {retrained.release}")
+    create_link_artifact(Path(retrained.dossier).as_uri(), key="dossier", link_text=f"Dossier of {retrained.release}")
+
+
+take_snapshot = step("Take a snapshot of the four tables", _snapshot, retries=2)
+version_snapshot = step("Version the snapshot with DVC", keep_snapshot, retries=2)
+validate_data = step("Validate the data with Great Expectations", validate)
+build_features = step("Fold courses into features", featurize)
+train_f = step("Train the predictor of feedback (F)", train_feedback)
+train_mf = step("Train the predictor of final status (Mf)", train_status)
+find_champion = step("Find the champion to compare with", _champion, retries=2)
+judge_candidate = step("Judge the candidate by the guardrails", evaluate)
+assemble = step("Assemble the release", release)
+register = step("Track and register in MLflow", _register, retries=2)
+keep_quarantine = step("Keep the quarantined rows", _keep)
+show_verdict = step("Show the verdict", _show, retries=2)
+
+
+@flow(name="retrain", flow_run_name="retrain {therapy}")
+def retrain(therapy: str, data: str | None = None, home: str | None = None) -> dict[str, Any] | None:
+    """Snapshot, validate, train, judge and register a candidate release.
+
+    Args:
+        therapy: name or path of the therapy.
+        data: folder of the four tables; the operational store when None.
+        home: the home's folder; as set in the environment when None.
+
+    Returns:
+        The fields of ``Retrained``; None for a scheduled run that came too late to be of use.
+    """
+    if _is_too_late():
+        return None
+    settings = Settings.read(Path(home) if home else None)
+    here = Home.open(settings.home)
+    here.sweep()
+    name = load_therapy(therapy).name
+    with here.lock(f"retrain-{name}"), here.work_folder() as folder:
+        return asdict(_run_stages(Workspace(folder), therapy, data, here, settings))
+
+
+def _run_stages(workspace: Workspace, therapy: str, data: str | None, home: Home, settings: Settings) -> Retrained:
+    params = read_params()
+    take_snapshot(workspace, therapy, data, settings)
+    name = workspace.therapy().name
+    kept = version_snapshot(workspace.snapshot, home.snapshots / name)
+    origin = Origin(kept.version, kept.folder, git_commit(), settings.author)
+    validate_data(workspace, home.docs / name)
+    build_features(workspace, params)
+    train_f(workspace, params)
+    train_mf(workspace, params)
+    judge_candidate(workspace, params, origin, find_champion(home, settings, name))
+    assemble(workspace)
+    retrained = register(workspace, home, settings, origin)
+    keep_quarantine(workspace, home, retrained)
+    show_verdict(retrained)
+    return retrained
+
+
+def _is_too_late() -> bool:
+    planned = runtime.flow_run.scheduled_start_time
+    return planned is not None and datetime.now(UTC) - planned > TOO_LATE

@@ -1,0 +1,54 @@
+"""The four tables as one frame of rows, for callers that can hand over only one.
+
+Each row names its table in the column ``table``; columns of the other tables
+are missing. Times are UTC without a zone, as MLflow's ``datetime`` wants them.
+"""
+
+from typing import cast
+
+import pandas as pd
+import polars as pl
+
+from posology.tables import NAMES, Tables, schema_of
+from posology.therapy import UTC_TIME, Therapy
+
+TABLE = "table"
+
+
+def columns_of(therapy: Therapy) -> dict[str, pl.DataType]:
+    """Column → type of the frame; lists (``eligible``, embeddings) are left out: no prediction needs them."""
+    merged = {name: kind for table in NAMES for name, kind in schema_of(table, therapy).items()}
+    return {TABLE: pl.String(), **{name: kind for name, kind in merged.items() if not isinstance(kind, pl.List)}}
+
+
+def rows_of(therapy: Therapy, tables: Tables) -> pd.DataFrame:
+    """The tables as one pandas frame of rows."""
+    columns = columns_of(therapy)
+    parts = []
+    for name in NAMES:
+        part = getattr(tables, name).with_columns(pl.lit(name).alias(TABLE))
+        missing = [pl.lit(None, dtype=kind).alias(column) for column, kind in columns.items() if column not in part]
+        parts.append(part.with_columns(missing).select(list(columns)))
+    whole = pl.concat(parts).with_columns(pl.col(UTC_TIME).dt.replace_time_zone(None))
+    return whole.to_pandas()
+
+
+def tables_from(therapy: Therapy, rows: pd.DataFrame, contents: pl.DataFrame | None = None) -> Tables:
+    """The tables in a frame of rows; ``contents`` stand in where the frame holds none.
+
+    Raises:
+        TableError: a row does not fit its table.
+    """
+    columns = {name: kind for name, kind in columns_of(therapy).items() if name in rows.columns}
+    times = [name for name, kind in columns.items() if kind == UTC_TIME]
+    frame = cast(pl.DataFrame, pl.from_pandas(rows[list(columns)]))
+    frame = frame.with_columns(pl.col(times).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+    raw = {
+        name: frame.filter(pl.col(TABLE) == name).select(
+            [column for column in schema_of(name, therapy) if column in frame.columns]
+        )
+        for name in NAMES
+    }
+    if raw["contents"].is_empty() and contents is not None:
+        raw["contents"] = contents
+    return Tables.conform(therapy, raw)
