@@ -1,4 +1,4 @@
-"""Numbers as people read them, the same everywhere in a dossier."""
+"""Numbers, times and sentences as people read them, the same everywhere in a dossier."""
 
 import math
 from datetime import UTC, datetime
@@ -45,6 +45,12 @@ def interval(estimate: Any) -> str:
 def percent(share: float) -> str:
     """A share as a percentage."""
     return f"{share * 100:.0f}{THIN_SPACE}%" if share >= 0.0995 or share == 0 else f"{share * 100:.1f}{THIN_SPACE}%"
+
+
+def sentence(text: str) -> str:
+    """With a capital at the start and a full stop at the end."""
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?", "…", ":")) else f"{text}."
 
 
 def moment(time: datetime | None) -> str:

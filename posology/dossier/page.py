@@ -66,6 +66,7 @@ def _templates() -> Environment:
         "interval": numbers.interval,
         "percent": numbers.percent,
         "moment": numbers.moment,
+        "sentence": numbers.sentence,
         "style": style_of,
         "data_uri": _data_uri,
     }

@@ -35,7 +35,7 @@ def every_plot(n: int) -> dict[str, Callable[[], Figure]]:
     groups = np.where(users % 2 == 0, "sex: female", "sex: male")
     return {
         "calibration": lambda: plots.calibration_plot(x, y, users, quantity="feedback"),
-        "coverage": lambda: plots.coverage_plot(y < 0.9, groups, users, nominal=0.9),
+        "coverage": lambda: plots.coverage_plot(y < 0.9, groups, users, nominal=0.9, fewest_patients=2),
         "importance": lambda: plots.importance_plot(["a", "b <c>"], np.array([3.0, 1.0]), predicted="feedback"),
         "skill": lambda: plots.skill_plot(SKILL),
         "value": lambda: plots.value_plot(VALUES, unit="feedback", logged_value=0.5),
@@ -82,6 +82,15 @@ def test_missing_feedback_and_few_patients_are_left_out_of_the_course() -> None:
     users = np.array([1, 2, 3, 4, 1, 2, 1])
     assert "0.400 at session 1" in plots.learning_curve_plot(sessions, feedback, users).alternative
     assert "session 2" not in plots.learning_curve_plot(sessions, feedback, users).alternative
+
+
+def test_a_group_of_few_patients_is_named_but_not_shown() -> None:
+    users = np.repeat(np.arange(12), 5)
+    groups = np.where(users < 2, "sex: male", "sex: female")
+    figure = plots.coverage_plot(np.ones(60, dtype=bool), groups, users, nominal=0.9)
+    assert "fewer than 5 patients: sex: male." in figure.reading
+    assert "sex: female (10 patients)" in figure.alternative
+    assert "sex: male" not in figure.alternative
 
 
 def test_the_effective_number_of_equal_weights_is_their_number() -> None:

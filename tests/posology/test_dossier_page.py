@@ -243,7 +243,7 @@ def test_no_text_can_become_markup() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1))
 def test_any_text_is_shown_as_it_is(text: str) -> None:
-    html = render(dossier(finding("G001", Verdict.PASS, explanation=text), figures=()))
+    html = render(dossier(author=text, figures=()))
     assert text in Page(html).text
 
 
@@ -304,6 +304,13 @@ def test_numbers_read_as_people_write_them(value: object, shown: str) -> None:
 def test_the_numbers_of_an_interval_share_their_precision() -> None:
     assert numbers.interval(Estimate(0.21, -0.71, 1.134)) == "0.21 (−0.71 to 1.13)"
     assert numbers.interval(Estimate(0.5)) == "0.500"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"), [("too few patients", "Too few patients."), ("Mf is known.", "Mf is known.")]
+)
+def test_an_explanation_reads_as_a_sentence(text: str, shown: str) -> None:
+    assert numbers.sentence(text) == shown
 
 
 def test_times_are_shown_in_utc() -> None:

@@ -54,7 +54,9 @@ def value_plot(rows: Sequence[ValueRow], *, unit: str, logged_value: float | Non
     )
 
 
-def coverage_plot(covered: np.ndarray, groups: np.ndarray, users: np.ndarray, *, nominal: float) -> Figure:
+def coverage_plot(
+    covered: np.ndarray, groups: np.ndarray, users: np.ndarray, *, nominal: float, fewest_patients: int = 5
+) -> Figure:
     """How often intervals held the truth, by group.
 
     Args:
@@ -62,12 +64,18 @@ def coverage_plot(covered: np.ndarray, groups: np.ndarray, users: np.ndarray, *,
         groups: (n,) the group of each, for example "sex: female".
         users: (n,) whose each is; used for the intervals only.
         nominal: how often they promise to, for example 0.9.
+        fewest_patients: smaller groups are not shown: nothing could be said of
+            them, and much about each patient in them.
     """
     covered, groups, users = np.asarray(covered, float), np.asarray(groups).astype(str), np.asarray(users)
     rows: list[Row] = [("all", mean_over_patients(covered, users), True)]
+    left_out: list[str] = []
     for group in np.unique(groups):
         chosen = groups == group
         patients = len(np.unique(users[chosen]))
+        if patients < fewest_patients:
+            left_out.append(str(group))
+            continue
         rows.append((f"{group} ({patients} patients)", mean_over_patients(covered[chosen], users[chosen]), False))
 
     def paint(axes: Axes) -> None:
@@ -82,6 +90,7 @@ def coverage_plot(covered: np.ndarray, groups: np.ndarray, users: np.ndarray, *,
         reading=(
             f"Predicted intervals promise to hold {percent(nominal)} of outcomes. A group left of the line gets "
             "intervals that are too sure of themselves; bars are 95 % intervals over patients."
+            + (f" Not shown, with fewer than {fewest_patients} patients: {', '.join(left_out)}." if left_out else "")
         ),
         alternative=f"Share of outcomes inside their interval, promised {number(nominal)}: {_told(rows)}.",
     )
