@@ -31,7 +31,7 @@ def learning_curve_plot(
         x = [number for number, _ in points]
         low = [estimate.mean if estimate.low is None else estimate.low for _, estimate in points]
         high = [estimate.mean if estimate.high is None else estimate.high for _, estimate in points]
-        axes.fill_between(x, low, high, color=CANDIDATE, alpha=0.16, linewidth=0)
+        axes.fill_between(x, np.clip(low, 0, 1), np.clip(high, 0, 1), color=CANDIDATE, alpha=0.16, linewidth=0)
         middle = [estimate.mean for _, estimate in points]
         axes.plot(x, middle, color=CANDIDATE, linewidth=1.8, marker="o", markersize=3)
         axes.set(xlabel="session of the patient", ylabel="feedback")
