@@ -62,7 +62,7 @@ class Validation:
         failed: every broken rule, by table and code.
         counts: rows per table; empty when the columns of a file were so wrong
             that no row was looked at.
-        docs: the first page of the Data Docs.
+        docs: the first page of the Data Docs; None when none were asked for.
     """
 
     valid: bool
@@ -70,7 +70,7 @@ class Validation:
     quarantined: Mapping[str, pl.DataFrame]
     failed: tuple[Failure, ...]
     counts: Mapping[str, Count]
-    docs: Path
+    docs: Path | None
 
     def as_json(self) -> dict[str, Any]:
         """What ``posology validate --json`` prints."""
@@ -78,5 +78,5 @@ class Validation:
             "valid": self.valid,
             "quarantined": {name: self.counts[name].quarantined if self.counts else 0 for name in NAMES},
             "failed": [{**dataclasses.asdict(failure), "examples": list(failure.examples)} for failure in self.failed],
-            "docs": str(self.docs),
+            "docs": None if self.docs is None else str(self.docs),
         }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import great_expectations as gx
 import polars as pl
 from great_expectations.checkpoint import UpdateDataDocsAction
+from great_expectations.checkpoint.actions import ValidationAction
 from great_expectations.core import ExpectationValidationResult, RunIdentifier
 
 from expectations.rule import Rule
@@ -50,10 +51,11 @@ class Verdict:
 
 
 class Judge:
-    """Judges frames by rules and adds each verdict to the Data Docs in a folder."""
+    """Judges frames by rules and adds each verdict to the Data Docs in a folder, if one is given."""
 
-    def __init__(self, docs: Path, run_name: str) -> None:
-        self._context = _context(docs.absolute())
+    def __init__(self, docs: Path | None, run_name: str) -> None:
+        self._context = _context(docs)
+        self._actions: list[ValidationAction] = [] if docs is None else [_AddPages(name="pages", site_names=[_SITE])]
         self._source = self._context.data_sources.add_pandas("memory")
         self._run_name = run_name
 
@@ -83,7 +85,7 @@ class Judge:
         checkpoint = gx.Checkpoint(
             name=name,
             validation_definitions=[context.validation_definitions.add(definition)],
-            actions=[_AddPages(name="pages", site_names=[_SITE])],
+            actions=self._actions,
             result_format=_NO_VALUES,
         )
         run = context.checkpoints.add(checkpoint).run(
@@ -93,13 +95,14 @@ class Judge:
         return next(iter(run.run_results.values()))
 
 
-def _context(docs: Path) -> Any:
+def _context(docs: Path | None) -> Any:
     context: Any = gx.get_context(mode="ephemeral")
     context.enable_analytics(enable=False)
     context.variables.progress_bars = {"globally": False}
-    store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
-    site: Any = {"class_name": "SiteBuilder", "show_how_to_buttons": False, "store_backend": store}
-    context.add_data_docs_site(_SITE, site)
+    if docs is not None:
+        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs.absolute())}
+        site: Any = {"class_name": "SiteBuilder", "show_how_to_buttons": False, "store_backend": store}
+        context.add_data_docs_site(_SITE, site)
     return context
 
 

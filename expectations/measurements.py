@@ -6,14 +6,13 @@ import great_expectations.expectations as gxe
 
 from expectations.keys import once
 from expectations.references import of_its_user
-from expectations.rule import Rule, finite, has_rows, native, not_empty, present
+from expectations.rule import Rule, finite, has_rows, native, present
 from posology.therapy import Status, Therapy
 
 
 def measurement_rules(therapy: Therapy) -> Iterator[Rule]:
     """What a reading must satisfy; it may precede enrolment, as a baseline does."""
     yield from present(["user_id", "measured_at", "instrument", "score"])
-    yield from not_empty(["user_id"])
     yield from once("measurements", therapy)
     yield from of_its_user()
     yield finite("score")

@@ -30,12 +30,12 @@ MOST_EXAMPLES = 5
 Flags = dict[str, pl.Series]
 
 
-def judge_tables(therapy: Therapy, raw: Frames, docs: Path, thresholds: Thresholds) -> Validation:
-    """The four tables as they were read, held to every rule; ``docs`` fills with Data Docs."""
+def judge_tables(therapy: Therapy, raw: Frames, docs: Path | None, thresholds: Thresholds) -> Validation:
+    """The four tables as they were read, held to every rule; ``docs``, if given, fills with Data Docs."""
     judge = Judge(docs, therapy.name)
     misshapen = tuple(_judge_columns(judge, therapy, raw))
     if misshapen:
-        return Validation(valid=False, accepted=None, quarantined={}, failed=misshapen, counts={}, docs=docs)
+        return Validation(valid=False, accepted=None, quarantined={}, failed=misshapen, counts={}, docs=None)
     tables = Tables.conform(therapy, raw)
     frames = {name: getattr(tables, name) for name in NAMES}
     verdicts, accepted = _judge_rows(judge, therapy, frames, thresholds)
@@ -54,7 +54,7 @@ def judge_tables(therapy: Therapy, raw: Frames, docs: Path, thresholds: Threshol
         quarantined=in_quarantine,
         failed=tuple(failed),
         counts={name: Count(frames[name].height, in_quarantine[name].height) for name in NAMES},
-        docs=docs,
+        docs=None,
     )
 
 

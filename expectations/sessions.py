@@ -18,7 +18,7 @@ def session_rules(therapy: Therapy, thresholds: Thresholds) -> Iterator[Rule]:
     """What a row of sessions must satisfy. Context and feedback may be missing, but not wrong."""
     yield has_rows()
     yield from present(["decision_id", "user_id", "decided_at", "content_id"])
-    yield from not_empty(["decision_id", "user_id", "content_id"])
+    yield from not_empty(["decision_id"])
     yield from once("sessions", therapy)
     yield from of_its_user()
     yield from of_its_content()
@@ -36,7 +36,8 @@ def _decision(therapy: Therapy) -> Iterator[Rule]:
     too_late = (decided_at >= pl.col("content:active_until")).fill_null(value=False)
     is_active = ~(too_early | too_late) | (given == therapy.safety.safe_default)
     yield holds("V504", "content_id", "was active when it was given", is_active)
-    yield holds("V602", "content_id", "is among those eligible", pl.col("eligible").list.contains(given))
+    is_eligible = pl.when(given.is_not_null()).then(pl.col("eligible").list.contains(given))
+    yield holds("V602", "content_id", "is among those eligible", is_eligible)
     yield finite("probability")
     says, between = "is above 0 and at most 1", gxe.ExpectColumnValuesToBeBetween
     yield native(between, "V601", "probability", says, min_value=0, max_value=1, strict_min=True)

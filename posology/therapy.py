@@ -19,6 +19,7 @@ RESERVED_COLUMNS = frozenset(
         *("measured_at", "instrument"),
         *("content_id", "active_from", "active_until"),
         *("decision_id", "decided_at", "eligible", "probability", "release", "feedback_at"),
+        *("reasons", "because"),  # of rows in quarantine
     )
 )
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]

@@ -1,0 +1,95 @@
+"""Laws: no row is lost, Great Expectations agree with the therapy, nothing unevaluated passes."""
+
+import random
+from collections.abc import Callable
+
+import great_expectations.expectations as gxe
+import polars as pl
+import pytest
+
+from expectations.columns import declared
+from expectations.judge import Judge
+from expectations.rule import has_rows, looked_at, native, present
+from posology.errors import TableError
+from posology.tables import KEYS, NAMES, ORDERS
+from posology.therapy import Column
+
+VALUES = {
+    pl.String: [None, "", "u01", "easy", "gone", "2"],
+    pl.Float64: [None, float("nan"), float("inf"), -float("inf"), -1.0, 0.0, 1.0, 1e9],
+    pl.Boolean: [None, True, False],
+}
+
+
+def test_every_row_is_either_accepted_or_in_quarantine(
+    new_world: Callable, frames_of: Callable, validate_frames: Callable
+) -> None:
+    rng = random.Random(1)
+    frames = {name: spoil(frame, rng) for name, frame in frames_of(new_world()).items() if name != "contents"}
+    frames["contents"] = frames_of(new_world())["contents"]
+    result = validate_frames(frames, most_in_quarantine=0.95)
+    assert result.valid
+    for name in NAMES:
+        kept, gone = getattr(result.accepted, name), result.quarantined[name]
+        assert kept.height + gone.height == result.counts[name].rows == frames[name].height
+        both = pl.concat([kept, gone.drop("reasons", "because")])
+        assert in_order(both, name).equals(in_order(frames[name], name))
+        assert all(gone["reasons"].list.len() > 0)
+        assert kept.select(KEYS[name]).is_unique().all()
+    again = validate_frames({name: getattr(result.accepted, name) for name in NAMES})
+    assert again.failed == (), "what was accepted satisfies every rule"
+
+
+def test_great_expectations_agree_with_the_therapy_on_single_values() -> None:
+    columns = {
+        "age": Column(kind="number", minimum=40, maximum=110),
+        "dose": Column(kind="number", minimum=0),
+        "sex": Column(kind="category", values=("female", "male")),
+    }
+    values = {
+        "age": [None, 40.0, 110.0, 39.999, 110.001, float("inf"), -float("inf"), float("nan")],
+        "dose": [None, 0.0, -1e-9, 1e300, 5.0, float("inf"), -float("inf"), float("nan")],
+        "sex": [None, "female", "male", "Female", "", "female ", "other", "male"],
+    }
+    rows, rules = pl.DataFrame(values), list(declared(columns))
+    verdicts = Judge(None, "agreement").judge("values", rules, looked_at(rules, rows))
+    for name, column in columns.items():
+        broken = {place for verdict in verdicts if verdict.rule.column == name for place in verdict.rows}
+        is_fit = [column.holds(value) and value not in (float("inf"), -float("inf")) for value in values[name]]
+        assert [place not in broken for place in range(rows.height)] == is_fit
+
+
+def test_a_rule_that_cannot_be_evaluated_does_not_pass() -> None:
+    rows = pl.DataFrame({"age": [1.0]})
+    with pytest.raises(TableError, match="V201 · gone: is there could not be evaluated"):
+        Judge(None, "exception").judge("users", present(["gone"]), rows)
+
+
+def test_a_rule_that_great_expectations_drop_does_not_pass() -> None:
+    rows = pl.DataFrame({"age": [1.0]})
+    with pytest.raises(TableError, match="2 rules were stated and 1 evaluated"):
+        Judge(None, "dropped").judge("users", [has_rows(), has_rows()], rows)
+
+
+def test_a_pass_with_rows_against_it_is_not_believed() -> None:
+    lenient = native(gxe.ExpectColumnValuesToBeInSet, "V205", "sex", "is declared", value_set=["a"], mostly=0.5)
+    with pytest.raises(TableError, match="passed with 1 rows against it"):
+        Judge(None, "lenient").judge("users", [lenient], pl.DataFrame({"sex": ["a", "b"]}))
+
+
+def spoil(frame: pl.DataFrame, rng: random.Random) -> pl.DataFrame:
+    """The frame with a few cells set to something else and a few rows repeated."""
+    columns = {name: frame[name].to_list() for name in frame.columns}
+    for _ in range(12):
+        name = rng.choice([name for name, kind in frame.schema.items() if type(kind) in VALUES])
+        columns[name][rng.randrange(frame.height)] = rng.choice(VALUES[type(frame.schema[name])])
+    whole = pl.DataFrame(columns, schema=frame.schema)
+    return pl.concat([whole, whole.sample(3, seed=rng.randrange(1000))])
+
+
+def in_order(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The rows in an order of their values alone, NaN written as text so that equal is equal."""
+    text = frame.with_columns(
+        pl.selectors.float().cast(pl.String), pl.selectors.list().cast(pl.List(pl.String)).list.join("|")
+    )
+    return text.sort([*ORDERS[name], *text.columns])
