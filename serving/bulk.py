@@ -14,6 +14,7 @@ from serving.database import rows_of
 from serving.schema import decisions, feedback, measurements, users
 
 Row = Mapping[str, Any]
+SESSION = ("decision_id", "user_id", "decided_at", "content_id", "eligible", "probability", "release")
 IMPORTED = {"source": "imported", "reasons": []}  # what a decision made elsewhere has instead of seed and ranking
 
 
@@ -31,8 +32,13 @@ def session_rows(
     if user_id is not None:
         join &= answers.c.revision <= revision
         mine &= (decisions.c.user_id == user_id) & (decisions.c.revision <= revision)
-    query = (
-        sa.select(decisions, answers.c.received_at.label("feedback_at"), answers.c.declared)
+    query = (  # not the ranking: it is long, and no column of the sessions table
+        sa.select(
+            *(decisions.c[name] for name in SESSION),
+            decisions.c.context,
+            answers.c.received_at.label("feedback_at"),
+            answers.c.declared,
+        )
         .select_from(decisions.outerjoin(answers, join))
         .where(mine)
     )
@@ -103,9 +109,8 @@ def _users(therapy: Therapy, frame: pl.DataFrame) -> Iterable[Row]:
 
 
 def _decisions(therapy: Therapy, frame: pl.DataFrame) -> Iterable[Row]:
-    names = ("decision_id", "user_id", "decided_at", "content_id", "eligible", "probability", "release")
     for row in frame.iter_rows(named=True):
-        yield {**{name: row[name] for name in names}, "context": _declared(therapy.context, row)}
+        yield {**{name: row[name] for name in SESSION}, "context": _declared(therapy.context, row)}
 
 
 def _feedback(therapy: Therapy, frame: pl.DataFrame) -> Iterable[Row]:

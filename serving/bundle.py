@@ -36,6 +36,7 @@ def build_bundle(release_folder: Path, *, bento_home: Path) -> str:
         ):
             _assemble(Path(context), release_folder, name)
             _build(Path(context), Path(elsewhere), version)
+            _add_compiled(Path(elsewhere, "bentos", name, version, "src"))
             _publish(Path(elsewhere, "bentos", name, version), target)
     return f"{name}:{version}"
 
@@ -66,6 +67,18 @@ def _build(context: Path, home: Path, version: str) -> None:
     if built.returncode != 0:
         last = "\n".join((built.stdout + built.stderr).splitlines()[-5:])
         raise CannotDo(f"the bundle could not be built:\n{last}")
+
+
+def _add_compiled(source: Path) -> None:
+    """Numba's compiled functions beside the code, so that the first start does not compile them again.
+
+    Numba takes them only for a source file of the same age, and for the same processor.
+    """
+    for room in ROOMS:
+        for file in (*(ROOT / room).rglob("*.py"), *(ROOT / room).rglob("__pycache__/*.nb[ci]")):
+            copy = source / file.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copy)
 
 
 def _publish(built: Path, target: Path) -> None:

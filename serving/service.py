@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.release import Release
-from posology.errors import CannotDo
+from posology.errors import CannotDo, ServiceDown
 from serving.app import create_app, utc_now
 from serving.guards import BearerToken
 from serving.problems import Problem
@@ -71,7 +71,10 @@ class PosologyService:
 
     def __is_ready__(self) -> bool:
         """Whether the store answers; BentoML asks in a thread, and only once the release is loaded."""
-        self.store.check()
+        try:
+            self.store.check()
+        except ServiceDown:
+            return False
         return True
 
 

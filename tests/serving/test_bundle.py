@@ -12,14 +12,12 @@ import pytest
 
 from models.release import Release
 from posology.errors import CannotDo, NotFound, ServiceDown
-from posology.therapy import Therapy
 from serving import bundle
 from serving.bundle import build_bundle
 from serving.probe import probe
 from serving.ranking import answer_rank
 from serving.requirements import pinned_requirements
 from serving.running import Served, serve_bundle
-from serving.store import Store
 
 TOKEN = "a token for tests"
 
@@ -44,6 +42,8 @@ def served(tag: str, bento_home: Path, store_url: str) -> Iterator[Served]:
     env = {"POSOLOGY_STORE_URL": store_url, "POSOLOGY_TOKEN": TOKEN}
     with serve_bundle(tag, bento_home=bento_home, env=env) as running:
         yield running
+    with pytest.raises(ProcessLookupError):  # nothing of the group is left
+        os.killpg(running.process.pid, 0)
 
 
 def golden(release: Release) -> list[dict[str, object]]:
@@ -91,25 +91,6 @@ def test_nothing_but_the_documented_calls_is_served(served: Served) -> None:
     with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         for path in ("/", "/docs.json", "/nothing"):
             assert client.get(path).json()["error"]["code"] == "not_found"
-
-
-def test_an_answered_decision_survives_the_death_of_every_process(
-    tag: str, bento_home: Path, tmp_path: Path, therapy: Therapy
-) -> None:
-    url = f"sqlite:///{tmp_path / 'store.db'}"
-    env = {"POSOLOGY_STORE_URL": url, "POSOLOGY_TOKEN": TOKEN}
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    with serve_bundle(tag, bento_home=bento_home, env=env) as running:
-        with httpx.Client(base_url=running.url, headers=headers, timeout=30) as client:
-            user = {"user_id": "ada", "enrolled_at": "2026-01-01T00:00:00Z", "consent": True}
-            assert client.post("/v1/users", json=user).status_code == 200
-            asked = {"user_id": "ada", "context": {"sleep_hours": 7}}
-            decision_id = client.post("/v1/recommend", json=asked).json()["decision_id"]
-        os.killpg(running.process.pid, 9)
-        running.process.wait()
-    assert Store.open(url, therapy).decision(decision_id).user_id == "ada"
-    with pytest.raises(ProcessLookupError):
-        os.killpg(running.process.pid, 0)
 
 
 def test_building_again_gives_the_same_tag_at_once(
