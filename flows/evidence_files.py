@@ -17,7 +17,7 @@ def read_findings(folder: Path) -> tuple[Finding, ...]:
     file = folder / GUARDRAILS
     if not file.is_file():
         raise NotFound(f"{file} is missing: a release without guardrails cannot be reviewed; retrain.")
-    return tuple(Finding.from_json(plain) for plain in json.loads(file.read_text(encoding="utf-8")))
+    return tuple(map(Finding.from_json, json.loads(file.read_text(encoding="utf-8"))["guardrails"]))
 
 
 def check_evidence(version: ReleaseVersion, folder: Path) -> None:

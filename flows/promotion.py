@@ -18,11 +18,10 @@ from flows.home import Home
 from flows.registry import Registry
 from flows.release_version import ReleaseVersion
 from flows.review import Review
-from flows.server_process import free_port
 from flows.settings import Settings
 from flows.signatures import Signature
 from posology.audit import AuditLog
-from posology.errors import CannotDo, NotFound, Refused
+from posology.errors import CannotDo, NotFound, Refused, first_few
 from posology.files import write_whole
 from posology.guardrails.finding import Verdict
 
@@ -61,17 +60,18 @@ class Promotion:
 
     def probe(self, version: ReleaseVersion, bundle: str) -> None:
         """Start the bundle beside a store of its own and ask what the release answered when it was judged."""
-        from serving.bundle import serve_bundle
         from serving.probe import probe
+        from serving.running import serve_bundle
 
         golden = json.loads((self.registry.download(version) / "golden.json").read_text(encoding="utf-8"))
         token = secrets.token_urlsafe(32)
         with self.home.work_folder() as folder:
             env = {"POSOLOGY_STORE_URL": f"sqlite:///{folder / 'store.db'}", "POSOLOGY_TOKEN": token}
-            with serve_bundle(bundle, bento_home=self.home.bento, port=free_port(), env=env) as served:
+            with serve_bundle(bundle, bento_home=self.home.bento, env=env) as served:
                 result = probe(served.url, token, golden)
         if not result.passed:
-            raise Refused(f"{version.release}: the bundle {bundle} does not answer as the release did: {result}")
+            where = first_few(result.differences) or "it has no golden requests"
+            raise Refused(f"{version.release}: the bundle {bundle} does not answer as the release did: {where}.")
 
     def switch(self, version: ReleaseVersion, bundle: str, *, by: str, now: datetime) -> ReleaseVersion:
         """Make a probed release the champion; asks for the signatures once more."""

@@ -177,7 +177,7 @@ def prepare(home: Home, settings: Settings) -> None:
     with home.lock("mlflow"):
         try:
             MlflowClient(tracking_uri=settings.mlflow_tracking_uri).get_experiment("0")
-        except (MlflowException, SQLAlchemyError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             raise ServiceDown(
                 f"MLflow does not answer at POSOLOGY_MLFLOW_TRACKING_URI: {type(error).__name__}."
             ) from error
