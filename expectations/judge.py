@@ -116,6 +116,7 @@ def _verdict(table: str, rule: Rule, item: ExpectationValidationResult) -> Verdi
             column=rule.column,
         )
     rows = pl.Series(item.result.get("unexpected_index_list") or [], dtype=pl.UInt32)
-    if item.success and rows.len():
-        raise TableError(f"{table}: rule {rule.key} passed with {rows.len()} rows against it", table=table)
+    if rule.level == "row" and item.success == bool(rows.len()):
+        word = "passed" if item.success else "failed"
+        raise TableError(f"{table}: the rule {rule.key} {word} with {rows.len()} rows against it", table=table)
     return Verdict(rule, bool(item.success), rows)

@@ -25,9 +25,9 @@ from expectations.users import user_rules
 from posology.tables import NAMES, ORDERS, Tables, schema_of
 from posology.therapy import Therapy
 
-Frames = Mapping[str, pl.DataFrame]
 MOST_EXAMPLES = 5
-Flags = dict[str, pl.Series]
+Frames = Mapping[str, pl.DataFrame]
+Flags = dict[str, pl.Series]  # table → for each row whether it is accepted
 
 
 def judge_tables(therapy: Therapy, raw: Frames, docs: Path | None, thresholds: Thresholds) -> Validation:
