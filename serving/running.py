@@ -1,19 +1,18 @@
 """A bundle being served: started, waited for, and stopped whatever happens."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import httpx
+import psutil
 
 from posology.errors import ServiceDown
 from serving.bundle import bento_environment
@@ -60,14 +59,16 @@ def serve_bundle(
             stdin=subprocess.DEVNULL,
             stdout=log or own_log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a group of its own, so that all of it can be stopped
+            start_new_session=True,  # Ctrl-C in the terminal reaches us alone, and we stop it in order
         )
+        family: set[psutil.Process] = set()  # BentoML's worker leads a session of its own: remember who belongs here
         try:
             served = Served(f"http://127.0.0.1:{port}", process)
             _wait_until_ready(served, tag, own_log)
+            family |= _descendants(process.pid)
             yield served
         finally:
-            _stop(process)
+            _stop(process, family | _descendants(process.pid))
 
 
 def _free_port(port: int | None) -> int:
@@ -96,11 +97,23 @@ def _wait_until_ready(served: Served, tag: str, log: IO[bytes]) -> None:
     raise ServiceDown(f"{tag} did not become ready:\n{last}" if last else f"{tag} did not become ready; see its log")
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask the whole group to end, then end it."""
-    for signal_number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, signal_number)
-            process.wait(STOPPED_WITHIN_SECONDS)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            continue
+def _descendants(pid: int) -> set[psutil.Process]:
+    try:
+        return set(psutil.Process(pid).children(recursive=True))
+    except psutil.NoSuchProcess:
+        return set()
+
+
+def _stop(process: subprocess.Popen[bytes], family: set[psutil.Process]) -> None:
+    """Ask the service to end, which ends its workers; then end whatever is left of both."""
+    try:
+        process.terminate()
+        process.wait(STOPPED_WITHIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        process.kill()
+        process.wait()
+        for left in family:
+            with suppress(psutil.NoSuchProcess):
+                left.kill()

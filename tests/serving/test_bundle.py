@@ -1,6 +1,5 @@
 """A real Bento: built, served as a process of its own, asked and stopped."""
 
-import os
 import subprocess
 import sys
 import time
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from models.release import Release
@@ -41,9 +41,10 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 def served(tag: str, bento_home: Path, store_url: str) -> Iterator[Served]:
     env = {"POSOLOGY_STORE_URL": store_url, "POSOLOGY_TOKEN": TOKEN}
     with serve_bundle(tag, bento_home=bento_home, env=env) as running:
+        started = psutil.Process(running.process.pid).children(recursive=True)
         yield running
-    with pytest.raises(ProcessLookupError):  # nothing of the group is left
-        os.killpg(running.process.pid, 0)
+    assert started
+    assert not any(child.is_running() for child in started)
 
 
 def golden(release: Release) -> list[dict[str, object]]:
@@ -91,6 +92,17 @@ def test_nothing_but_the_documented_calls_is_served(served: Served) -> None:
     with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         for path in ("/", "/docs.json", "/nothing"):
             assert client.get(path).json()["error"]["code"] == "not_found"
+
+
+def test_no_worker_outlives_a_supervisor_that_was_killed(tag: str, bento_home: Path, tmp_path: Path) -> None:
+    env = {"POSOLOGY_STORE_URL": f"sqlite:///{tmp_path / 'store.db'}", "POSOLOGY_TOKEN": TOKEN}
+    with serve_bundle(tag, bento_home=bento_home, env=env) as running:
+        workers = psutil.Process(running.process.pid).children(recursive=True)
+        running.process.kill()
+        running.process.wait()
+    assert workers
+    psutil.wait_procs(workers, timeout=10)
+    assert not any(worker.is_running() for worker in workers)
 
 
 def test_building_again_gives_the_same_tag_at_once(
