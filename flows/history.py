@@ -48,7 +48,7 @@ def reigns(records: Iterable[Record], therapy: str) -> list[Reign]:
             reason=move.facts["reason"],
             approved_by=tuple(move.facts["approved_by"]),
         )
-        for move, end in zip(moves, ends, strict=True)
+        for move, end in zip(moves, ends, strict=False)
     ]
 
 

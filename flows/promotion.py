@@ -79,8 +79,8 @@ class Promotion:
             self._settle(version.therapy, now)
             signatures = self._review.required(self.registry.version(version.therapy, version.version))
             self.registry.tag(version, "bundle", bundle)
-            champion = self.registry.champion(version.therapy)
-            if not champion or champion.version != version.version:
+            champion, past = self.registry.champion(version.therapy), self.history(version.therapy)
+            if not (champion and past and champion.version == past[-1].version == version.version):
                 facts = self._begin(version, signatures, how="promote", by=by, reason="signed", now=now)
                 self.registry.make_champion(version)
                 self._log.append(MOVED, facts, now)
@@ -92,15 +92,14 @@ class Promotion:
             raise CannotDo("A rollback needs a reason.")
         with self.home.lock(f"champion-{therapy}"):
             self._settle(therapy, now)
-            target = self.registry.previous(therapy)
-            if target is None:
+            before = [self.registry.version(therapy, one) for one in champions_before(self.history(therapy))]
+            if not before:
                 raise NotFound(f"{therapy} has no previous champion to go back to.")
+            *further, target = before
             check_evidence(target, self.registry.download(target))
             signatures = self._review.required(target)
-            before = champions_before(self.history(therapy))[:-1]
-            further = self.registry.version(therapy, before[-1]) if before else None
             facts = self._begin(target, signatures, how="rollback", by=by, reason=reason, now=now)
-            self.registry.roll_back(therapy, then_previous=further)
+            self.registry.roll_back(target, then_previous=further[-1] if further else None)
             self._log.append(MOVED, facts, now)
         return self.registry.version(therapy, target.version)
 

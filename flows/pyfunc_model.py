@@ -24,7 +24,7 @@ class PredictorOfRows(PythonModel):
         self.release = Release.load(Path(context.artifacts["release"]))
         self.target = next(target for target in TARGETS if getattr(self.release, target))
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002
+    def predict(self, context, model_input, params=None):  # noqa: ARG002 - MLflow takes type hints for a schema
         """``decision_id``, ``mean``, ``low``, ``high``, one row a session.
 
         ``model_input`` holds rows of users, measurements and sessions (and of contents, else those of the

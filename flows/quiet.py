@@ -20,10 +20,11 @@ NO_CALL_LEAVES = {
 }
 
 UNLESS_TOLD_OTHERWISE = {
-    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # Prefect's pages have the log; here errors are said once
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_CLI_PROMPT": "false",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes and a gigabyte for jobs we do not have
     "GIT_PYTHON_REFRESH": "quiet",
     "OMP_NUM_THREADS": "2",

@@ -101,18 +101,14 @@ class Registry:
             self._point("previous", before)
         self._point("champion", version)
 
-    def roll_back(self, therapy: str, *, then_previous: ReleaseVersion | None = None) -> ReleaseVersion:
-        """Make the previous release live again and give it.
+    def roll_back(self, to: ReleaseVersion, *, then_previous: ReleaseVersion | None) -> None:
+        """Make an earlier release live again.
 
         Args:
             then_previous: what a further rollback would bring back.
         """
-        if not (target := self.previous(therapy)):
-            raise NotFound(f"{therapy} has no previous champion to go back to.")
-        self._point("champion", target)
-        if then_previous:
-            self._point("previous", then_previous)
-        return target
+        self._point("champion", to)
+        self._point("previous", then_previous or to)  # previous and champion in one: there is none before
 
     def tag(self, version: ReleaseVersion, name: str, value: str) -> None:
         """Note something on a release."""

@@ -1,5 +1,6 @@
 """The flow ``retrain``: from a snapshot to a candidate release with its dossier."""
 
+import shutil
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -92,9 +93,10 @@ def _register(workspace: Workspace, home: Home, settings: Settings, origin: Orig
 
 
 def _keep(workspace: Workspace, home: Home, retrained: Retrained) -> None:
-    """Keep what validation set aside, beside the release it belongs to."""
+    """Keep what validation set aside and what the findings rest on, under the release's name."""
     with whole_folder(home.runs / retrained.release) as partial:
-        (workspace.validation / "quarantine").rename(partial / "quarantine")
+        shutil.copytree(workspace.validation / "quarantine", partial / "quarantine")
+        shutil.copytree(workspace.evaluation, partial / "evaluation")
 
 
 def _show(retrained: Retrained) -> None:
@@ -119,7 +121,7 @@ find_champion = step("Find the champion to compare with", _champion, retries=2)
 judge_candidate = step("Judge the candidate by the guardrails", evaluate)
 assemble = step("Assemble the release", release)
 register = step("Track and register in MLflow", _register, retries=2)
-keep_quarantine = step("Keep the quarantined rows", _keep)
+keep_evidence = step("Keep quarantine and evidence", _keep)
 show_verdict = step("Show the verdict", _show, retries=2)
 
 
@@ -158,7 +160,7 @@ def _run_stages(workspace: Workspace, therapy: str, data: str | None, home: Home
     judge_candidate(workspace, params, origin, find_champion(home, settings, name))
     assemble(workspace)
     retrained = register(workspace, home, settings, origin)
-    keep_quarantine(workspace, home, retrained)
+    keep_evidence(workspace, home, retrained)
     show_verdict(retrained)
     return retrained
 

@@ -36,6 +36,7 @@ class ServerProcess:
     command: Callable[[int], list[str]]  # from the port to listen on
     environment: Mapping[str, str]
     health_path: str
+    usual_port: int = 0  # taken when it is free, so that an address noted once is mostly right again
     start_seconds: float = 120.0
 
     @property
@@ -70,7 +71,7 @@ class ServerProcess:
         return record["address"] if is_alive(record["pid"]) and is_well(record["address"] + self.health_path) else None
 
     def _start(self) -> str:
-        port = free_port()
+        port = free_port(self.usual_port)
         address = f"http://127.0.0.1:{port}"
         with self.log.open("wb") as log:
             process = subprocess.Popen(
@@ -129,7 +130,10 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+def free_port(usual: int = 0) -> int:
+    """A loopback port nobody listens on now: the usual one if it is free."""
+    try:
+        with socket.create_server(("127.0.0.1", usual)) as listener:
+            return int(listener.getsockname()[1])
+    except OSError:
+        return free_port()

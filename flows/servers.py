@@ -12,6 +12,9 @@ from flows.server_process import ServerProcess
 from flows.settings import Settings
 from posology.errors import ServiceDown
 
+PREFECT_PORT = 4200  # each server's own custom
+MLFLOW_PORT = 5000
+
 
 @contextmanager
 def prefect_server(home: Home, settings: Settings) -> Iterator[str]:
@@ -29,6 +32,7 @@ def prefect_server(home: Home, settings: Settings) -> Iterator[str]:
         ],
         environment=environment | prefect_environment(home.prefect, api_url=None),
         health_path="/api/health",
+        usual_port=PREFECT_PORT,
     )
     with server.running() as address:
         yield f"{address}/api"
@@ -51,6 +55,7 @@ def mlflow_server(home: Home, settings: Settings) -> Iterator[str]:
         # In the environment, not among the arguments, which everybody on the machine can read.
         environment=quiet_environment() | {"MLFLOW_BACKEND_STORE_URI": settings.mlflow_tracking_uri},
         health_path="/health",
+        usual_port=MLFLOW_PORT,
     )
     with server.running() as address:
         yield address

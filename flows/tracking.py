@@ -90,9 +90,16 @@ class Tracker:
                 for target in candidate.predictors
             }
             for name, uri in versions.items():
-                made = self._mlflow.register_model(uri, name, tags=dict(tags))
-                self._mlflow.MlflowClient().set_model_version_tag(name, str(made.version), COMPLETED, "true")
+                self._register(name, uri, run.info.run_id, tags)
         return Tracked(run.info.run_id, f"{run.info.artifact_uri}/release", tags)
+
+    def _register(self, name: str, uri: str, run_id: str, tags: Mapping[str, str]) -> None:
+        """A new version of a registered model, seen by readers once it is whole."""
+        client = self._mlflow.MlflowClient()
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        made = client.create_model_version(name, uri, run_id, tags=dict(tags), model_id=uri.rpartition("/")[2])
+        client.set_model_version_tag(name, str(made.version), COMPLETED, "true")
 
     @contextmanager
     def _run(self, therapy: Therapy, name: str, tags: Mapping[str, str], *, nested: bool = False) -> Iterator["Run"]:

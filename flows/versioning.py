@@ -44,6 +44,11 @@ def keep_snapshot(snapshot: Path, snapshots: Path) -> Kept:
     return Kept(str(outs[0]["md5"]), kept)
 
 
+def therapy_argument(therapy: str) -> str:
+    """A therapy as a flow's parameter: a name as it is, a path from the root."""
+    return str(Path(therapy).absolute()) if therapy.endswith((".yaml", ".yml")) else therapy
+
+
 def git_commit() -> str:
     """The commit of the code that runs, with ``+changes`` when it was changed since."""
     try:

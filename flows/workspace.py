@@ -43,8 +43,13 @@ class Workspace:
         return self.root / f"training-{target}"
 
     @property
+    def candidate(self) -> Path:
+        """The candidate as a release folder, before its evaluation is put to it."""
+        return self.root / "candidate"
+
+    @property
     def evaluation(self) -> Path:
-        """``guardrails.json``, ``dossier.html``, ``golden.json``, ``metrics.json`` and ``candidate/``."""
+        """``guardrails.json``, ``dossier.html``, ``golden.json`` and ``metrics.json``."""
         return self.root / "evaluation"
 
     @property

@@ -11,7 +11,7 @@ import polars as pl
 
 from models.contents import ContentArrays
 from posology.tables import Tables
-from posology.therapy import Therapy
+from posology.therapy import UTC_TIME, Therapy
 
 MEASURED, FED_BACK, DECIDED = 0, 1, 2  # also the order at equal times
 MICROSECONDS_PER_DAY = 86_400_000_000
@@ -48,10 +48,8 @@ def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> pl.DataFrame:
     """
     feedback = therapy.feedback
     if feedback is None:
-        none = pl.lit(None)
-        return sessions.select(
-            none.cast(pl.Float64).alias("value"), none.cast(pl.Datetime("us", "UTC")).alias("known_at")
-        )
+        nothing = {"value": pl.Float64(), "known_at": UTC_TIME}
+        return pl.DataFrame({name: pl.Series([None] * sessions.height, dtype=kind) for name, kind in nothing.items()})
     due = pl.col("decided_at") + pl.duration(microseconds=round(feedback.due_hours * 3.6e9))
     came = pl.col("feedback_at").is_not_null() & (pl.col("feedback_at") <= due) & feedback.expression.is_not_null()
     return sessions.select(

@@ -1,0 +1,56 @@
+"""``posology``: every command, and how errors and interrupts end it."""
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from flows.cli import data, learn, review, run
+from flows.cli.output import err
+from flows.quiet import be_quiet
+from posology.errors import PosologyError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="posology",
+    help=(
+        "Learn from patients' courses which content to give next, prove it fit, have people sign for it, serve it.\n\n"
+        "Begin with: posology demo. Exit status: 0 done, 1 it worked and the answer is no, 2 it could not be done."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(run.demo)
+app.command()(data.simulate)
+app.command()(data.validate)
+app.command()(learn.retrain)
+app.add_typer(review.review_app, name="review")
+app.command()(review.promote)
+app.command()(review.rollback)
+app.command()(review.history)
+app.command()(run.serve)
+app.command()(learn.schedule)
+app.command()(run.ui)
+
+
+def main() -> None:
+    """Run the command line; errors are said in words, with the exit status they stand for."""
+    be_quiet()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        app()
+    except PosologyError as error:
+        err.print(f"[bold red]{type(error).__name__}[/]", end=": ")
+        err.print(str(error), markup=False)
+        sys.exit(error.exit_status)
+    except KeyboardInterrupt:
+        err.print("Stopped.")
+        sys.exit(INTERRUPTED)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """A request to end is taken as Ctrl-C is, so that whatever was started is stopped."""
+    raise KeyboardInterrupt

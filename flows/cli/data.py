@@ -1,0 +1,79 @@
+"""``simulate`` and ``validate``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
+from flows.cli.output import out, print_json, print_table, progress
+
+
+def simulate(
+    therapy: TherapyArgument,
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 600,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same cohort.")] = 7,
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the four tables.")] = Path("data"),
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate a cohort whose truth is known: four tables, and the truth in OUT/truth/."""
+    from posology.simulators import simulate as simulate_cohort
+    from posology.therapy_file import load_therapy
+
+    with progress(f"Simulating {patients} patients") as step:
+        step(f"Simulate {patients} patients")
+        cohort = simulate_cohort(load_therapy(therapy), patients=patients, seed=seed)
+        cohort.write(out_folder)
+    tables = cohort.tables
+    rows = {name: getattr(tables, name).height for name in ("users", "measurements", "contents", "sessions")}
+    if as_json:
+        print_json({"folder": str(out_folder), "rows": rows})
+        return
+    print_table(f"Cohort in {out_folder}", ["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()])
+    out.print(f"Next: posology retrain {therapy} --data {out_folder}")
+
+
+def validate(
+    therapy: TherapyArgument,
+    data: Annotated[Path, typer.Option("--data", help="Folder with the four Parquet tables.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold data to the therapy and the table contract: what failed, which rows went to quarantine, where the docs are.
+
+    Exit status 1 when a table rule broke; rows in quarantine alone do not make data invalid.
+    """
+    from expectations import validate as validate_tables
+    from posology.therapy_file import load_therapy
+
+    known = here(home)
+    checked = load_therapy(therapy)
+    with progress("Validating") as step:
+        step("Validate with Great Expectations")
+        docs = known.home.docs / checked.name
+        result = validate_tables(checked, data, docs=docs, quarantine=known.home.root / "quarantine" / checked.name)
+    if as_json:
+        print_json(result.as_json())
+    else:
+        rows = [
+            [
+                item.code,
+                item.table,
+                item.column or "",
+                item.level,
+                f"{item.rows:,}",
+                item.rule,
+                ", ".join(item.examples),
+            ]
+            for item in result.failed
+        ]
+        if rows:
+            print_table("What failed", ["code", "table", "column", "level", "rows", "rule", "examples"], rows)
+        counts = [
+            [name, f"{count.rows:,}", f"{count.accepted:,}", f"{count.quarantined:,}"]
+            for name, count in result.counts.items()
+        ]
+        print_table("Rows", ["table", "came", "accepted", "in quarantine"], counts)
+        out.print(f"The data are {'valid' if result.valid else 'NOT valid'}. Data Docs: {result.docs}")
+    if not result.valid:
+        raise typer.Exit(1)

@@ -1,0 +1,83 @@
+"""``retrain`` and ``schedule``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.here import Here, HomeOption, JsonOption, TherapyArgument, here
+from flows.cli.output import out, print_json, print_table, progress, verdict_text
+
+PASS = "pass"  # noqa: S105 - a verdict, not a password
+
+
+def retrain(
+    therapy: TherapyArgument,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder with the four Parquet tables; else the operational store.")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a candidate release and judge it: snapshot, validate, fit F and Mf, guardrails, dossier, registry.
+
+    Exit status 1 when the data are not valid or a guardrail does not pass.
+    """
+    known = here(home)
+    with progress("Starting Prefect") as step:
+        retrained = run_retrain(known, therapy, data, step)
+    if as_json:
+        print_json(retrained)
+    else:
+        show_retrained(retrained)
+    if retrained["verdict"] != PASS:
+        raise typer.Exit(1)
+
+
+def run_retrain(known: Here, therapy: str, data: Path | None, step: Any) -> dict[str, Any]:
+    """Run the flow with a Prefect server around it; gives what ``--json`` prints."""
+    from flows.announce import listening
+    from flows.orchestration import orchestrated
+    from flows.versioning import therapy_argument
+
+    step("Start or join the Prefect server")
+    with orchestrated(known.home, known.settings), listening(step):
+        from flows.retrain import retrain as flow
+
+        folder = str(data.absolute()) if data else None
+        return dict(flow(therapy_argument(therapy), folder, str(known.home.root)) or {})
+
+
+def show_retrained(retrained: dict[str, Any]) -> None:
+    """The verdict of every guardrail, and what comes next."""
+    rows = [
+        [item["code"], item["title"], verdict_text(item["verdict"]), item["explanation"]]
+        for item in retrained["guardrails"]
+    ]
+    print_table(f"Candidate {retrained['release']}", ["code", "asks that", "verdict", "why"], rows)
+    out.print(f"Verdict: {verdict_text(retrained['verdict'])}")
+    out.print(f"Dossier: {retrained['dossier']}")
+    out.print(f"Data version (DVC): {retrained['data_version']}")
+    if retrained["verdict"] == PASS:
+        out.print(f"Next: posology review sign {retrained['release']} --as NAME --meaning approve --reason TEXT")
+    else:
+        out.print("It cannot be promoted; the dossier says what is missing.")
+
+
+def schedule(
+    therapies: Annotated[
+        list[str] | None, typer.Argument(metavar="[THERAPY]...", help="Else POSOLOGY_RETRAIN_THERAPIES.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Serve the scheduled retraining until stopped (Ctrl-C); when is POSOLOGY_RETRAIN_CRON, in UTC."""
+    from flows.orchestration import orchestrated
+
+    known = here(home)
+    chosen = tuple(therapies or known.settings.retrain_therapies)
+    with orchestrated(known.home, known.settings) as address:
+        from flows.schedule import serve_schedule
+
+        out.print(f"Retraining {', '.join(chosen)} at '{known.settings.retrain_cron}' (UTC). Prefect: {address}")
+        out.print("Stop with Ctrl-C; the schedule goes on at the next start.")
+        serve_schedule(known.home, known.settings, chosen)

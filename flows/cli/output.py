@@ -1,0 +1,66 @@
+"""How commands speak: tables for people, JSON for programs, errors in one line."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+COLOURS = {"pass": "green", "fail": "bold red", "insufficient evidence": "yellow", "not applicable": "dim"}
+
+
+def print_json(content: Any) -> None:
+    """One JSON object on standard output."""
+    print(json.dumps(content, indent=2, ensure_ascii=False, default=str))  # noqa: T201 - this is the answer
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table; cells are taken as they are, never as markup."""
+    table = Table(*columns, title=title, title_justify="left", title_style="bold")
+    for row in rows:
+        table.add_row(*(_cell(cell) for cell in row))
+    out.print(table)
+
+
+def verdict_text(verdict: str) -> str:
+    """A verdict in its colour."""
+    return f"[{COLOURS.get(verdict, 'default')}]{verdict}[/]"
+
+
+@contextmanager
+def progress(title: str) -> Iterator["Steps"]:
+    """A line that moves while something takes long, and one line for each step done (on standard error)."""
+    with err.status(title) as status:
+        steps = Steps(status)
+        yield steps
+        steps.done()
+
+
+class Steps:
+    """The steps of something long; call it with the name of each as it begins."""
+
+    def __init__(self, status: Any) -> None:
+        self._status, self._clock, self._now = status, time.perf_counter, ""
+        self._since = self._clock()
+
+    def __call__(self, step: str) -> None:
+        """The step before is done, this one begins."""
+        self.done()
+        self._now, self._since = step, self._clock()
+        self._status.update(step)
+
+    def done(self) -> None:
+        """The step that was going on is done."""
+        if self._now:
+            err.print(f"[green]✓[/] {self._now} [dim]{self._clock() - self._since:.1f} s[/]")
+        self._now = ""
+
+
+def _cell(cell: str) -> str:
+    return cell if cell.startswith("[") and cell.endswith("[/]") else cell.replace("[", "\\[")

@@ -1,0 +1,185 @@
+"""``review``, ``promote``, ``rollback`` and ``history``."""
+
+import getpass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli.here import Here, HomeOption, JsonOption, TherapyArgument, here
+from flows.cli.output import out, print_json, print_table, progress, verdict_text
+
+review_app = typer.Typer(help="The registry as a reviewer sees it: list, show, sign.", no_args_is_help=True)
+ReleaseArgument = Annotated[str, typer.Argument(metavar="RELEASE", help="For example mci-3fa4c1d2e5b6.")]
+
+
+class Meaning(StrEnum):
+    """What a signature says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@review_app.command("list")
+def list_candidates(home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Candidates that wait for a signature."""
+    cases = [_case(case) for case in _review(here(home)).list_candidates()]
+    if as_json:
+        print_json(cases)
+        return
+    rows = [
+        [case["release"], case["therapy"], verdict_text(case["verdict"]), case["created_at"][:16], case["missing"]]
+        for case in cases
+    ]
+    print_table("Candidates", ["release", "therapy", "verdict", "made", "still needed"], rows)
+
+
+@review_app.command()
+def show(release: ReleaseArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """One release: verdicts, dossier, digests, signatures."""
+    case = _case(_review(here(home)).show(release))
+    if as_json:
+        print_json(case)
+        return
+    guardrails = [
+        [item["code"], item["title"], verdict_text(item["verdict"]), item["explanation"]] for item in case["guardrails"]
+    ]
+    print_table(case["release"], ["code", "asks that", "verdict", "why"], guardrails)
+    print_table("What a signature covers", ["part", "value"], [[name, case["tags"][name]] for name in case["tags"]])
+    signed = [[s["name"], s["role"], s["meaning"], s["at"][:16], s["reason"], s["fault"]] for s in case["signatures"]]
+    print_table("Signatures", ["name", "role", "meaning", "when", "reason", "does not count because"], signed)
+    out.print(f"Dossier: {case['dossier']}")
+    out.print(case["missing"] or "Signed: it can be promoted.")
+
+
+@review_app.command()
+def sign(
+    release: ReleaseArgument,
+    name: Annotated[str, typer.Option("--as", help="Who signs.")],
+    meaning: Annotated[Meaning, typer.Option(help="What the signature says.")],
+    reason: Annotated[str, typer.Option(help="Why, in words.")],
+    role: Annotated[str, typer.Option(help="In what role.")] = "reviewer",
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Sign for or against a release, over its digests, with the signer's own key."""
+    known = here(home)
+    signature = _review(known).sign(
+        release, name=name, meaning=meaning.value, reason=reason, role=role, now=datetime.now(UTC)
+    )
+    missing = _review(known).show(release).missing
+    if as_json:
+        print_json({"signature": signature.model_dump(), "missing": missing})
+        return
+    out.print(f"{name} signed: {meaning.value} {release}.")
+    therapy = release.rpartition("-")[0]
+    out.print(missing or f"Next: posology promote {therapy}")
+
+
+def promote(therapy: TherapyArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
+    """Make the signed candidate the champion: verdict and signatures, bundle, probe, and only then the switch."""
+    known = here(home)
+    with progress("Starting Prefect") as step:
+        release = run_promote(known, _name(therapy), step)
+    if as_json:
+        print_json({"release": release})
+    else:
+        out.print(f"{release} is the champion. Next: posology serve {therapy}")
+
+
+def run_promote(known: Here, therapy: str, step: Any) -> str:
+    """Run the flow with a Prefect server around it; gives the release."""
+    from flows.announce import listening
+    from flows.orchestration import orchestrated
+
+    _promotion(known).check_approval(therapy)  # a refusal needs no server
+    step("Start or join the Prefect server")
+    with orchestrated(known.home, known.settings), listening(step):
+        from flows.promote import promote as flow
+
+        return str(flow(therapy, getpass.getuser(), str(known.home.root)))
+
+
+def rollback(
+    therapy: TherapyArgument,
+    reason: Annotated[str, typer.Option(help="Why, in words; kept in the history.")],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the previous champion live again."""
+    version = _promotion(here(home)).rollback(
+        _name(therapy), reason=reason, by=getpass.getuser(), now=datetime.now(UTC)
+    )
+    if as_json:
+        print_json({"release": version.release})
+    else:
+        out.print(f"{version.release} is the champion again. Restart the service: posology serve {therapy}")
+
+
+def history(
+    therapy: TherapyArgument,
+    at: Annotated[datetime | None, typer.Option(help="Only what was live then (UTC).")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What was live when, and by whose hand."""
+    moment = at.replace(tzinfo=UTC) if at else None
+    reigns = _promotion(here(home)).history(_name(therapy), moment)
+    if as_json:
+        print_json([vars(reign) for reign in reigns])
+        return
+    rows = [
+        [
+            reign.release,
+            f"{reign.since:%Y-%m-%d %H:%M}",
+            f"{reign.until:%Y-%m-%d %H:%M}" if reign.until else "now",
+            reign.how,
+            reign.by,
+            ", ".join(reign.approved_by),
+            reign.reason,
+        ]
+        for reign in reigns
+    ]
+    print_table(f"Champions of {therapy}", ["release", "since", "until", "how", "by", "approved by", "reason"], rows)
+
+
+def _review(known: Here) -> Any:
+    from flows.registry import Registry
+    from flows.review import Review
+
+    return Review(known.home, known.settings, Registry.open(known.home, known.settings))
+
+
+def _promotion(known: Here) -> Any:
+    from flows.promotion import Promotion
+    from flows.registry import Registry
+
+    return Promotion(known.home, known.settings, Registry.open(known.home, known.settings))
+
+
+def _name(therapy: str) -> str:
+    """The name of a therapy given by name or path."""
+    from posology.therapy_file import load_therapy
+
+    return load_therapy(therapy).name
+
+
+def _case(case: Any) -> dict[str, Any]:
+    version = case.version
+    signatures = [
+        {**one.signature.model_dump(mode="json"), "fault": one.fault, "counts": one.approves} for one in case.signatures
+    ]
+    return {
+        "release": version.release,
+        "therapy": version.therapy,
+        "version": version.version,
+        "aliases": list(version.aliases),
+        "verdict": version.tags["verdict"],
+        "created_at": version.created_at.isoformat(),
+        "tags": {name: value for name, value in sorted(version.tags.items()) if not name.startswith("signature.")},
+        "guardrails": [finding.as_json() for finding in case.findings],
+        "dossier": str(case.dossier),
+        "signatures": signatures,
+        "missing": case.missing,
+    }

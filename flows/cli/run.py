@@ -1,0 +1,84 @@
+"""``demo``, ``serve`` and ``ui``."""
+
+import contextlib
+from typing import Annotated
+
+import typer
+
+from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
+from flows.cli.learn import show_retrained
+from flows.cli.output import out, print_json, print_table, progress
+
+
+def serve(
+    therapy: TherapyArgument,
+    port: Annotated[int, typer.Option(help="On the loopback.")] = 3000,
+    home: HomeOption = None,
+) -> None:
+    """Serve the champion's bundle until stopped (Ctrl-C)."""
+    from flows.champion import champion_served
+    from posology.therapy_file import load_therapy
+
+    known = here(home)
+    name = load_therapy(therapy).name
+    with contextlib.ExitStack() as stack:
+        with progress("Starting") as step:
+            step("Start the service")
+            served = stack.enter_context(champion_served(known.home, known.settings, name, port=port))
+        out.print(f"{served.release} answers at {served.url} (POST {served.url}/v1/recommend)")
+        out.print(f"Callers send: Authorization: Bearer TOKEN; the token is in {served.token_place}")
+        out.print("Stop with Ctrl-C.")
+        served.wait()
+
+
+def ui(home: HomeOption = None) -> None:
+    """What runs where: starts MLflow's and Prefect's pages and shows every address, until stopped (Ctrl-C)."""
+    import signal
+
+    from flows.pages import addresses
+    from flows.servers import mlflow_server, prefect_server
+
+    known = here(home)
+    with contextlib.ExitStack() as stack:
+        with progress("Starting") as step:
+            step("Start MLflow's pages")
+            mlflow = stack.enter_context(mlflow_server(known.home, known.settings))
+            step("Start Prefect's pages")
+            prefect = stack.enter_context(prefect_server(known.home, known.settings))
+        rows = addresses(known.home, mlflow=mlflow, prefect=prefect)
+        print_table("What runs where", ["what", "address"], list(rows.items()))
+        out.print("Stop with Ctrl-C.")
+        signal.pause()
+
+
+def demo(
+    home: HomeOption = None,
+    patients: Annotated[int, typer.Option(min=300, help="Patients in the historical cohort.")] = 600,
+    weeks: Annotated[int, typer.Option(min=1, help="Weeks that new patients live through the HTTP API.")] = 3,
+    seed: Annotated[int, typer.Option(help="The same seed simulates the same patients.")] = 7,
+    as_json: JsonOption = False,
+) -> None:
+    """The whole loop on simulated patients in a home of its own, in some three minutes.
+
+    Simulate, retrain, sign, promote, serve, let patients live through the
+    API, retrain on what they left, compare, and say where to look.
+    """
+    from flows.demo import THERAPY, Demo, demo_home
+
+    with progress("Starting") as step:
+        result = Demo(demo_home(home), patients=patients, weeks=weeks, seed=seed, step=step).run()
+    if as_json:
+        print_json(result.as_json())
+        return
+    for run in result.runs:
+        show_retrained(run)
+    print_table("The second candidate against the first", ["", "first", "second"], result.rows())
+    lived = result.lived
+    out.print(
+        f"{lived.truth.height:,} decisions were served over HTTP, {lived.by_model:,} of them by the model; "
+        f"true mean F of what was given: {lived.true_value:.3f}"
+    )
+    print_table("Where to look", ["what", "address"], [list(row) for row in result.addresses.items()])
+    out.print(f"Open MLflow's and Prefect's pages with: posology ui --home {result.home.root}")
+    out.print(f"Serve the champion again with: posology serve {THERAPY} --home {result.home.root}")
+    out.print(f"All of it is in {result.home.root}; remove that folder and it is gone.")

@@ -1,0 +1,136 @@
+"""Simulated patients who live through the HTTP API as an app's users would."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import numpy as np
+import polars as pl
+
+from posology.errors import ServiceDown
+from posology.simulators import World
+
+CALLERS = 4  # requests under way at once
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What the patients' time came to.
+
+    Attributes:
+        by_model: how many decisions the model made; the others were the safe default.
+        true_value: mean true E[F] of what was given.
+        truth: ``decision_id`` and ``expected_feedback`` (true E[F] of every content), one row a decision.
+    """
+
+    by_model: int
+    true_value: float
+    truth: pl.DataFrame
+
+
+class App:
+    """The patients' app: one call after the other, each at the time the world says."""
+
+    def __init__(self, url: str, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}"}
+        self._client = httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False)
+
+    def __enter__(self) -> "App":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    def post(self, call: str, body: dict[str, Any], at: datetime) -> dict[str, Any]:
+        """The answer to one call.
+
+        Raises:
+            ServiceDown: it was not 200.
+        """
+        response = self._client.post(f"/v1/{call}", json=plain(body), headers={"Posology-Now": at.isoformat()})
+        if response.status_code != httpx.codes.OK:
+            raise ServiceDown(f"/v1/{call} answered {response.status_code}: {response.text[:300]}")
+        return dict(response.json())
+
+
+def live(app: App, world: World, *, days: int, step: Any) -> Lived:
+    """Enrol the world's patients and let them live: sessions, feedback, readings."""
+    enrol(app, world)
+    served: list[dict[str, Any]] = []
+    for day in range(days):
+        step(f"day {day + 1} of {days}, {len(served):,} decisions served")
+        _measure(app, world, day)
+        served += _sessions(app, world, day)
+    decided = pl.DataFrame(served)
+    return Lived(
+        by_model=int(decided["by_model"].sum()),
+        true_value=float(decided["value"].mean()),  # type: ignore[arg-type]
+        truth=decided.select("decision_id", "expected_feedback"),
+    )
+
+
+def enrol(app: App, world: World) -> None:
+    """Make the patients known to the service."""
+    users = world.users.to_dicts()
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(lambda user: app.post("users", user, user["enrolled_at"]), users))
+
+
+def _measure(app: App, world: World, day: int) -> None:
+    patients = world.to_measure(day)
+    if not patients.size:
+        return
+    rows = world.measurements(patients, day).to_dicts()
+    with ThreadPoolExecutor(CALLERS) as pool:
+        list(pool.map(lambda row: app.post("measurements", row, row["measured_at"]), rows))
+
+
+def _sessions(app: App, world: World, day: int) -> list[dict[str, Any]]:
+    """Today's decisions, each with the true E[F] of what was given and of every other content."""
+    patients = world.due(day)
+    if not patients.size:
+        return []
+    situations = world.situations(patients, day)
+    context = situations.drop("user_id", "decided_at", *world.users.columns, strict=False).to_dicts()
+    moments = situations["decided_at"].to_list()
+    ids = world.users["user_id"].to_list()
+
+    def recommend(place: int) -> dict[str, Any]:
+        body = {"user_id": ids[patients[place]], "context": context[place]}
+        return app.post("recommend", body, moments[place])
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        answers = list(pool.map(recommend, range(patients.size)))
+        place_of = {content_id: place for place, content_id in enumerate(world.contents["content_id"])}
+        contents = np.array([place_of[answer["content_id"]] for answer in answers])
+        expected = world.expected_feedback(patients)
+        feedback = world.give(patients, contents)
+        list(
+            pool.map(
+                lambda place: _feed_back(app, answers[place], feedback.row(place, named=True)), range(patients.size)
+            )
+        )
+    return [
+        {
+            "decision_id": answer["decision_id"],
+            "by_model": answer["source"] == "model",
+            "value": float(values[content]),
+            "expected_feedback": values.tolist(),
+        }
+        for answer, content, values in zip(answers, contents, expected, strict=True)
+    ]
+
+
+def _feed_back(app: App, answer: dict[str, Any], feedback: dict[str, Any]) -> None:
+    at = feedback.pop("feedback_at")
+    if at is not None:
+        app.post("activate", {"decision_id": answer["decision_id"]}, at - timedelta(seconds=1))
+        app.post("feedback", {"decision_id": answer["decision_id"], "received_at": at, **feedback}, at)
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as JSON takes it: times as text, what is missing left out."""
+    known = {name: value for name, value in row.items() if value is not None}
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in known.items()}
