@@ -81,12 +81,11 @@ def test_the_champion_becomes_previous_and_comes_back(registry: Registry) -> Non
     registry.make_champion(two)
     registry.make_champion(three)
     assert _standing(registry) == ("3", "2")
-    assert registry.roll_back("calm", then_previous=one).version == "2"
+    registry.roll_back(two, then_previous=one)
     assert _standing(registry) == ("2", "1")
-    registry.roll_back("calm")
+    registry.roll_back(one, then_previous=None)
+    assert registry.champion("calm") == registry.version("calm", "1")
     assert registry.previous("calm") is None
-    with pytest.raises(NotFound, match="no previous champion"):
-        registry.roll_back("calm")
 
 
 def test_making_the_champion_champion_again_changes_nothing(registry: Registry) -> None:
