@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from flows.promotion import Promotion
 from flows.registry import Registry
 from flows.release_version import ReleaseVersion
 from flows.review import Review
+from flows.servers import prefect_server
 from flows.settings import Settings
 from models.contents import ContentArrays
 from models.features import Features
@@ -90,6 +91,14 @@ def release_folder(folder: Path, therapy: Therapy, number: int, verdict: Verdict
     golden = [{"request": request, "answer": answer_rank(release, request)}]
     (folder / "golden.json").write_text(json.dumps(golden))
     return release
+
+
+@pytest.fixture(scope="session")
+def prefect_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home whose Prefect server runs as long as the tests: whoever asks for it joins it."""
+    home = Home.open(tmp_path_factory.mktemp("prefect"))
+    with prefect_server(home, Settings(home=home.root)):
+        yield home
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ import pytest
 
 from flows.home import Home
 from flows.keeper import stop_group
+from flows.registry import Registry
+from flows.release_version import REQUIRED_TAGS
 from flows.server_process import ServerProcess, is_alive, is_well
 from flows.servers import mlflow_server, prefect_server
 from flows.settings import Settings
@@ -132,26 +134,29 @@ def test_a_server_that_does_not_get_ready_is_stopped_and_reported(tmp_path: Path
 
 
 def test_a_server_that_does_not_listen_to_reason_is_killed() -> None:
-    command = ["sh", "-c", "trap '' TERM; exec sleep 600"]
-    with subprocess.Popen(command, process_group=0) as server:
+    command = ["sh", "-c", "trap '' TERM; echo ready; exec sleep 600"]
+    with subprocess.Popen(command, process_group=0, stdout=subprocess.PIPE) as server:
+        assert server.stdout
+        server.stdout.readline()
         stop_group(server, patience_seconds=0.3)
         assert server.returncode == -signal.SIGKILL
 
 
-def test_prefect_starts_answers_and_ends(tmp_path: Path) -> None:
-    home, settings = Home.open(tmp_path), Settings(home=tmp_path)
-    with prefect_server(home, settings) as api, prefect_server(home, settings) as again:
+def test_prefect_answers_and_is_joined(prefect_home: Home) -> None:
+    settings = Settings(home=prefect_home.root)
+    with prefect_server(prefect_home, settings) as api, prefect_server(prefect_home, settings) as again:
         assert again == api
-        assert httpx.get(f"{api}/health", trust_env=False).json() is True
-        assert httpx.post(f"{api}/flows/filter", json={}, trust_env=False).json() == []
-        assert (home.prefect / "prefect.db").exists()
-    assert not is_well(f"{api}/health")
+        assert httpx.post(f"{api}/flows/filter", json={"flows": None}, trust_env=False).is_success
+        assert (prefect_home.prefect / "prefect.db").exists()
 
 
-def test_mlflow_starts_answers_and_ends(tmp_path: Path) -> None:
-    with mlflow_server(Home.open(tmp_path), Settings(home=tmp_path)) as address:
-        answer = httpx.get(f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0", trust_env=False)
-        assert answer.json()["experiment"]["artifact_location"].startswith(str(tmp_path / "mlflow" / "artifacts"))
+def test_mlflow_starts_answers_and_ends(home: Home, settings: Settings, registry: Registry) -> None:
+    registry.register_release(
+        "calm", run_id="", release="calm-0123456789ab", artifact_uri="/", tags=dict.fromkeys(REQUIRED_TAGS, "x")
+    )
+    with mlflow_server(home, settings) as address:
+        found = httpx.get(f"{address}/api/2.0/mlflow/registered-models/search", trust_env=False)
+        assert [model["name"] for model in found.json()["registered_models"]] == ["calm-release"]
     assert not is_well(f"{address}/health")
 
 
