@@ -36,7 +36,7 @@ def champion_served(home: Home, settings: Settings, therapy: str, *, port: int |
     """
     promotion = Promotion(home, settings, Registry.open(home, settings))
     version = promotion.live(therapy)
-    bundle = version.tags.get("bundle") or promotion.build(version)
+    bundle = promotion.build(version)  # nothing to do when it is there
     token = settings.token.get_secret_value() if settings.token else home.token()
     environment = {
         "POSOLOGY_STORE_URL": settings.store_url,

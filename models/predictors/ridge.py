@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.linear_model import RidgeCV
+from sklearn.linear_model import Ridge as LinearRidge
+from sklearn.model_selection import GridSearchCV, GroupKFold
 
 from models.features import PLACE
 from models.predictors.rows import Rows
 from posology.files import write_whole
 
-PENALTIES = np.logspace(-2, 4, 13)
+PENALTIES = np.logspace(-1, 5, 7)
+FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Ridge:
 
     @classmethod
     def fit(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Self:
-        """Penalty by leave-one-out error over the rows."""
+        """Penalty by the error on patients left out: a patient's other rows would give the answer away."""
         is_missing = np.isnan(rows.features)
         counts = np.maximum((~is_missing).sum(axis=0), 1)
         centre = np.where(is_missing, 0, rows.features).sum(axis=0) / counts
@@ -56,7 +58,9 @@ class Ridge:
             (0.0, 0.0),
         )
         design = shape.design(rows.features)
-        ridge = RidgeCV(alphas=PENALTIES).fit(design, target, sample_weight=rows.weight)
+        folds = GroupKFold(min(FOLDS, rows.patients))
+        search = GridSearchCV(LinearRidge(), {"alpha": PENALTIES}, cv=folds, scoring="neg_mean_squared_error")
+        ridge = search.fit(design, target, groups=rows.patient, sample_weight=rows.weight).best_estimator_
         residual = target - ridge.predict(design)
         tail = (1 - options["coverage"]) / 2
         low, high = np.quantile(residual, [tail, 1 - tail])

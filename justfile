@@ -1,0 +1,28 @@
+# `just check` is what the hook and CI run.
+
+# style, types, layers, tests
+check: lint test
+
+# style, types and the import law
+lint:
+    uv run ruff format --check .
+    uv run ruff check .
+    uv run mypy
+    uv run lint-imports
+
+# the tests
+test:
+    uv run pytest
+
+# set formatting and what can be mended by machine
+fix:
+    uv run ruff format .
+    uv run ruff check --fix .
+
+# speed and quality, each against a peer in the same run
+bench:
+    uv run python -m benchmarks
+
+# have git run `just check` before every commit
+hook:
+    printf '#!/bin/sh\nexec uv run just check\n' > .git/hooks/pre-commit && chmod +x .git/hooks/pre-commit
