@@ -31,6 +31,18 @@ class Judged:
     probability: np.ndarray
     logged: LoggedDecisions
 
+    @property
+    def table(self) -> pl.DataFrame:
+        """``decision_id``, ``given``, ``reward`` and ``probability`` (of every content), one row a decision."""
+        return pl.DataFrame(
+            {
+                "decision_id": self.decision_id,
+                "given": self.given,
+                "reward": self.logged.reward,
+                "probability": self.probability.tolist(),
+            }
+        )
+
 
 def judged_decisions(candidate: Candidate) -> Judged | None:
     """Decisions of judge patients whose F is known; None without F, a policy or any such decision.

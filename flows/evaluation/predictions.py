@@ -34,6 +34,17 @@ def prediction_evidence(candidate: Candidate, target: Target, champion: Release 
     )
 
 
+def prediction_table(candidate: Candidate, evidence: PredictionEvidence) -> pl.DataFrame:
+    """``decision_id``, ``user_id``, ``truth``, the prediction with its interval, and every baseline's."""
+    judge = candidate.feature_table(evidence.target).filter(pl.col("part") == "judge")
+    return judge.select("decision_id", "user_id", truth="target").with_columns(
+        pl.Series("predicted", evidence.predicted),
+        pl.Series("low", evidence.low),
+        pl.Series("high", evidence.high),
+        *(pl.Series(f"baseline {name}", values) for name, values in evidence.baselines.items()),
+    )
+
+
 def _baselines(candidate: Candidate, target: Target, rows: Mapping[str, Rows]) -> dict[str, np.ndarray]:
     """The simple predictions, and ridge where the candidate is something larger."""
     baselines = {name: make(rows["fit"], rows["judge"]) for name, make in baselines_of(target).items()}

@@ -53,7 +53,7 @@ def dossier_page(
     therapy, release = candidate.therapy, candidate.release
     return render(
         Dossier(
-            title=f"{therapy.title}: release {release.name}",
+            title=therapy.title,
             therapy=TherapyFacts.of(therapy),
             release=release.name,
             digests={"release": release.digest, **release.digests},

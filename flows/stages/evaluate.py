@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.logged import Judged, judged_decisions
 from flows.evaluation.numbers import prediction_metrics, value_rows
-from flows.evaluation.predictions import prediction_evidence
+from flows.evaluation.predictions import prediction_evidence, prediction_table
 from flows.evaluation.report import Origin, dossier_page
 from flows.evaluation.stress import golden_answers, golden_evidence, stress_evidence, stress_set
 from flows.params import Params
@@ -26,7 +28,7 @@ from posology.guardrails import (
 
 
 def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Path | None = None) -> None:
-    """Write findings, verdict, metrics, golden answers and the dossier of the candidate.
+    """Write findings, verdict, metrics, golden answers, what they rest on, and the dossier of the candidate.
 
     Args:
         workspace: holds what the training stages left.
@@ -57,7 +59,19 @@ def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Pat
         write_json(partial / "guardrails.json", _verdict(candidate, findings))
         write_json(partial / "metrics.json", _metrics(evidence, judged, params))
         write_json(partial / "golden.json", golden)
+        for name, table in _tables(candidate, evidence, judged).items():
+            table.write_parquet(partial / f"{name}.parquet")
         write_whole(partial / "dossier.html", dossier_page(candidate, evidence, judged, findings, origin))
+
+
+def _tables(candidate: Candidate, evidence: Evidence, judged: Judged | None) -> dict[str, pl.DataFrame]:
+    """What the findings rest on, decision by decision; kept beside the release, never in it."""
+    tables = {
+        f"predictions-{target}": prediction_table(candidate, found)
+        for target in candidate.targets
+        if (found := evidence.prediction(target)) is not None
+    }
+    return {**tables, "judged": judged.table} if judged else tables
 
 
 def _data(workspace: Workspace) -> DataEvidence:
