@@ -43,7 +43,7 @@ def golden_evidence(candidate: Candidate, tables: Tables, golden: list[dict[str,
     """Whether the answers to single requests are those of the same decisions scored together."""
     some = tables.of_users(tables.users["user_id"][: len(golden)])
     probability = score(candidate.release, some, last_sessions(some)).probability
-    place = candidate.release.features.contents.place_of
+    place = {content_id: n for n, content_id in enumerate(candidate.release.contents["content_id"])}
     differing = sum(
         any(abs(item["probability"] - row[place[item["content_id"]]]) > TOLERANCE for item in pair["answer"]["ranking"])
         for pair, row in zip(golden, probability, strict=True)
