@@ -1,5 +1,7 @@
 """Snapshots under DVC: the same data, the same version."""
 
+import contextlib
+import io
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -33,7 +35,8 @@ def keep_snapshot(snapshot: Path, snapshots: Path) -> Kept:
     name = digest_of_file(snapshot / "manifest.json")[:12]
     snapshots.mkdir(parents=True, exist_ok=True)
     if not (snapshots / ".dvc").is_dir():
-        Repo.init(str(snapshots), no_scm=True).close()
+        with contextlib.redirect_stdout(io.StringIO()):  # DVC talks on what is for our answer
+            Repo.init(str(snapshots), no_scm=True).close()
     kept = snapshots / name
     if not (snapshots / f"{name}.dvc").is_file():
         with whole_folder(kept) as partial:

@@ -1,6 +1,7 @@
 """How commands speak: tables for people, JSON for programs, errors in one line."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-out = Console(highlight=False, soft_wrap=True)
+PIPE_WIDTH = 160  # of tables that no terminal bounds
+out = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 COLOURS = {"pass": "green", "fail": "bold red", "insufficient evidence": "yellow", "not applicable": "dim"}
@@ -26,6 +28,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*(_cell(cell) for cell in row))
     out.print(table)
+
+
+def print_lines(title: str, lines: dict[str, str]) -> None:
+    """Name and text, one a line and never wrapped, so that an address can be copied."""
+    out.print(f"[bold]{title}[/]")
+    for name, text in lines.items():
+        out.print(f"  {name}: ", end="")
+        out.print(text, markup=False, no_wrap=True, overflow="ignore", crop=False)
 
 
 def verdict_text(verdict: str) -> str:
@@ -54,6 +64,10 @@ class Steps:
         self.done()
         self._now, self._since = step, self._clock()
         self._status.update(step)
+
+    def detail(self, text: str) -> None:
+        """How far the step that goes on has come."""
+        self._status.update(f"{self._now}: {text}")
 
     def done(self) -> None:
         """The step that was going on is done."""

@@ -7,7 +7,7 @@ import typer
 
 from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
 from flows.cli.learn import show_retrained
-from flows.cli.output import out, print_json, print_table, progress
+from flows.cli.output import out, print_json, print_lines, print_table, progress
 
 
 def serve(
@@ -45,15 +45,14 @@ def ui(home: HomeOption = None) -> None:
             mlflow = stack.enter_context(mlflow_server(known.home, known.settings))
             step("Start Prefect's pages")
             prefect = stack.enter_context(prefect_server(known.home, known.settings))
-        rows = addresses(known.home, mlflow=mlflow, prefect=prefect)
-        print_table("What runs where", ["what", "address"], list(rows.items()))
+        print_lines("What runs where", addresses(known.home, mlflow=mlflow, prefect=prefect))
         out.print("Stop with Ctrl-C.")
         signal.pause()
 
 
 def demo(
     home: HomeOption = None,
-    patients: Annotated[int, typer.Option(min=300, help="Patients in the historical cohort.")] = 600,
+    patients: Annotated[int, typer.Option(min=300, help="Patients in the historical cohort.")] = 1000,
     weeks: Annotated[int, typer.Option(min=1, help="Weeks that new patients live through the HTTP API.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed simulates the same patients.")] = 7,
     as_json: JsonOption = False,
@@ -66,7 +65,7 @@ def demo(
     from flows.demo import THERAPY, Demo, demo_home
 
     with progress("Starting") as step:
-        result = Demo(demo_home(home), patients=patients, weeks=weeks, seed=seed, step=step).run()
+        result = Demo(demo_home(home), patients=patients, weeks=weeks, seed=seed, step=step, detail=step.detail).run()
     if as_json:
         print_json(result.as_json())
         return
@@ -78,7 +77,7 @@ def demo(
         f"{lived.truth.height:,} decisions were served over HTTP, {lived.by_model:,} of them by the model; "
         f"true mean F of what was given: {lived.true_value:.3f}"
     )
-    print_table("Where to look", ["what", "address"], [list(row) for row in result.addresses.items()])
+    print_lines("Where to look", result.addresses)
     out.print(f"Open MLflow's and Prefect's pages with: posology ui --home {result.home.root}")
     out.print(f"Serve the champion again with: posology serve {THERAPY} --home {result.home.root}")
     out.print(f"All of it is in {result.home.root}; remove that folder and it is gone.")

@@ -1,5 +1,6 @@
 """Simulated patients who live through the HTTP API as an app's users would."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -55,12 +56,12 @@ class App:
         return dict(response.json())
 
 
-def live(app: App, world: World, *, days: int, step: Any) -> Lived:
+def live(app: App, world: World, *, days: int, detail: Callable[[str], None]) -> Lived:
     """Enrol the world's patients and let them live: sessions, feedback, readings."""
     enrol(app, world)
     served: list[dict[str, Any]] = []
     for day in range(days):
-        step(f"day {day + 1} of {days}, {len(served):,} decisions served")
+        detail(f"day {day + 1} of {days}, {len(served):,} decisions served")
         _measure(app, world, day)
         served += _sessions(app, world, day)
     decided = pl.DataFrame(served)

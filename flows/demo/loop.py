@@ -40,6 +40,7 @@ class Demo:
         patients: in the historical cohort.
         weeks: that new patients live through the API.
         step: told what happens now.
+        detail: told how far that is.
     """
 
     home: Home
@@ -47,6 +48,7 @@ class Demo:
     weeks: int
     seed: int
     step: Callable[[str], None] = field(repr=False)
+    detail: Callable[[str], None] = field(repr=False)
 
     def run(self) -> Result:
         """Everything, in order."""
@@ -111,7 +113,7 @@ class Demo:
             App(served.url, served.token) as app,
         ):
             self.step(f"{NEW_PATIENTS} new patients live {self.weeks} weeks through the HTTP API")
-            return live(app, world, days=7 * self.weeks + 1, step=self.step)
+            return live(app, world, days=7 * self.weeks + 1, detail=self.detail)
 
     def _evidence(self, retrained: dict[str, Any]) -> Path:
         return self.home.runs / retrained["release"] / "evaluation"
