@@ -1,5 +1,6 @@
 """Choosing: predictions, shield and policy in one step, for one decision or for many."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -74,8 +75,7 @@ def score(release: Release, tables: Tables, sessions: np.ndarray, offered: np.nd
             The safe default is always offered.
     """
     n, m = sessions.size, release.contents.height
-    features, recent = release.features.of_candidates(tables, sessions)
-    situations = release.features.situations(tables, sessions)
+    features, situations, recent = release.features.of_candidates(tables, sessions)
     shield = blocks(release.therapy, release.contents, situations, recent)
     if offered is not None:
         shield = _also_blocked(shield, ~(offered | _is_safe_default(release)))
@@ -115,28 +115,41 @@ def choose(
     Raises:
         NotFound: a candidate is not in the release.
     """
-    pending = _with_pending(release, tables, now, context)
-    row = np.array([pending.sessions.height - 1])
-    scored = score(release, pending, row, _offered(release, candidates))
-    ranking = _ranking(release, scored)
-    if release.therapy.status is not None and tables.measurements.filter(pl.col("measured_at") <= now).is_empty():
-        default = next(item for item in ranking if item.content_id == release.therapy.safety.safe_default)
+    known = _known(release, tables, now, context)
+    scored = score(release, known, np.array([known.sessions.height - 1]), _offered(release, candidates))
+    rows = _rows(release, scored)
+    ranking = tuple(sorted(rows, key=lambda row: (-row.probability, row.content_id)))
+    if release.therapy.status is not None and known.measurements.is_empty():
+        default = next(row for row in ranking if row.content_id == release.therapy.safety.safe_default)
         return Choice(default.content_id, 1.0, "safe_default", (NO_FIRST_STATUS,), seed, _certain(ranking, default))
     if scored.blocks.eligible[0].sum() == 1:
         return Choice(ranking[0].content_id, 1.0, "safe_default", (NOTHING_ELSE,), seed, ranking)
-    place = _draw(scored.probability[0], seed)
-    chosen = next(item for item in ranking if item.content_id == release.contents["content_id"][place])
+    chosen = rows[_draw(scored.probability[0], seed)]
     return Choice(chosen.content_id, chosen.probability, "model", (), seed, ranking)
 
 
-def _with_pending(release: Release, tables: Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
-    past = tables.sessions.filter(pl.col("decided_at") <= now)
+def _known(release: Release, tables: Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
+    """What is known now of one user, with the decision being made as the last session."""
+    if tables.users.height != 1:
+        raise ValueError(f"expected the tables of one user, got {tables.users.height}")
+    measured, past = (
+        table.head(int((table[time] <= now).sum()))  # one user's rows stand in order of time
+        for table, time in ((tables.measurements, "measured_at"), (tables.sessions, "decided_at"))
+    )
+    row = {
+        **context,
+        "decision_id": PENDING,
+        "user_id": tables.users["user_id"][0],
+        "decided_at": now,
+        "content_id": release.therapy.safety.safe_default,  # to be chosen; nothing looks at it
+    }
     schema = schema_of("sessions", release.therapy)
-    row = {"decision_id": PENDING, "user_id": tables.users["user_id"][0], "decided_at": now, **context}
-    content_id = release.therapy.safety.safe_default
-    pending = pl.DataFrame([{name: {"content_id": content_id, **row}.get(name) for name in schema}], schema=schema)
-    measured = tables.measurements.filter(pl.col("measured_at") <= now)
-    return Tables(tables.users, measured, release.contents, pl.concat([past, pending]))
+    pending = pl.DataFrame([{name: _unless_nan(row.get(name)) for name in schema}], schema=schema)
+    return Tables(tables.users, measured, release.contents, past.vstack(pending))
+
+
+def _unless_nan(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _offered(release: Release, candidates: Sequence[str] | None) -> np.ndarray | None:
@@ -156,24 +169,23 @@ def _also_blocked(shield: Blocks, not_offered: np.ndarray) -> Blocks:
     return Blocks({**shield.by_code, NOT_OFFERED: not_offered}, shield.eligible & ~not_offered)
 
 
-def _ranking(release: Release, scored: Scored) -> tuple[Ranked, ...]:
-    ids = release.contents["content_id"]
-    rows = [
+def _rows(release: Release, scored: Scored) -> tuple[Ranked, ...]:
+    """The contents of the first decision, in table order."""
+    return tuple(
         Ranked(
-            content_id=ids[place],
+            content_id=content_id,
             probability=float(scored.probability[0, place]),
             eligible=bool(scored.blocks.eligible[0, place]),
             feedback=_interval(scored.feedback, place),
             status=_interval(scored.status, place),
             reasons=scored.blocks.reasons(0, place),
         )
-        for place in range(len(ids))
-    ]
-    return tuple(sorted(rows, key=lambda row: (-row.probability, row.content_id)))
+        for place, content_id in enumerate(release.contents["content_id"].to_list())
+    )
 
 
 def _interval(predictions: np.ndarray | None, place: int) -> Interval | None:
-    return None if predictions is None else Interval(*(float(x) for x in predictions[0, place]))
+    return None if predictions is None else Interval(*predictions[0, place].tolist())
 
 
 def _certain(ranking: tuple[Ranked, ...], default: Ranked) -> tuple[Ranked, ...]:

@@ -9,6 +9,12 @@ import polars as pl
 from posology.therapy import Therapy
 
 
+def places_in(ids: pl.Enum, column: pl.Series) -> np.ndarray:
+    """(n,) the place of each value among the ids; -1 for one that is not among them."""
+    codes = column.cast(ids, strict=False).to_physical().cast(pl.Int64).to_numpy()
+    return np.nan_to_num(codes, nan=-1).astype(np.int64)  # what has no code is NaN
+
+
 @dataclass(frozen=True)
 class ContentArrays:
     """Contents of a therapy by place.
@@ -21,13 +27,13 @@ class ContentArrays:
     table: pl.DataFrame
 
     @cached_property
-    def place_of(self) -> dict[str, int]:
-        """content_id → place."""
-        return {content_id: place for place, content_id in enumerate(self.table["content_id"])}
+    def ids(self) -> pl.Enum:
+        """The content ids as a type whose codes are the places."""
+        return pl.Enum(self.table["content_id"])
 
     def places(self, content_ids: pl.Series) -> np.ndarray:
         """(n,) the place of each id; -1 for a content not in the table."""
-        return content_ids.replace_strict(self.place_of, default=-1, return_dtype=pl.Int64).to_numpy()
+        return places_in(self.ids, content_ids)
 
     @cached_property
     def group_feature(self) -> str | None:
@@ -63,7 +69,10 @@ class ContentArrays:
 
     @cached_property
     def minutes(self) -> np.ndarray:
-        """(n_contents,) dose in minutes; 0 where the therapy declares none."""
+        """(n_contents + 1,) dose in minutes, last that of a content not in the table; unbounded where unknown.
+
+        0 where the therapy declares none.
+        """
         if "minutes" not in self.number_names:
-            return np.zeros(self.table.height)
-        return self.table["minutes"].fill_null(np.inf).to_numpy()
+            return np.zeros(self.table.height + 1)
+        return np.append(self.table["minutes"].fill_null(np.inf).to_numpy(), np.inf)

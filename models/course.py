@@ -1,19 +1,22 @@
 """Courses as event arrays: everything known about users, in time order.
 
 An event is known at one time: a reading when it was taken, a decision when it
-was made, feedback when it arrived, or its absence when it was due.
+was made, feedback when it arrived, or its absence when it was due. Feedback
+never comes before its own decision.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
-from models.contents import ContentArrays
+from models.contents import ContentArrays, places_in
+from posology.errors import TableError
 from posology.tables import Tables
-from posology.therapy import UTC_TIME, Therapy
+from posology.therapy import Therapy
 
-MEASURED, FED_BACK, DECIDED = 0, 1, 2  # also the order at equal times
+MEASURED, FED_BACK, DECIDED, FED_BACK_AT_ONCE = range(4)  # also the order at equal times
 MICROSECONDS_PER_DAY = 86_400_000_000
 
 
@@ -24,7 +27,7 @@ class Courses:
     Attributes:
         user: (n_events,) place in the users table.
         time: (n_events,) days since 1970.
-        kind: (n_events,) MEASURED, FED_BACK or DECIDED.
+        kind: (n_events,) MEASURED, FED_BACK, DECIDED or FED_BACK_AT_ONCE.
         content: (n_events,) place in the contents table, -1 where there is none.
         value: (n_events,) score, F, or NaN for a decision.
         session: (n_events,) row of the sessions table for a decision, else -1.
@@ -40,66 +43,69 @@ class Courses:
     enrolled: np.ndarray
 
 
-def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> pl.DataFrame:
-    """F of each session and when it was known: columns ``value`` (null: none) and ``known_at``.
+class KnownFeedback(NamedTuple):
+    """F of n sessions: ``value`` (n,), NaN for none, and when it was known, ``known_at`` (n,), UTC in µs."""
+
+    value: np.ndarray
+    known_at: np.ndarray
+
+
+def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> KnownFeedback:
+    """F of each session and when it was known.
 
     Feedback that is not there ``due_hours`` after the decision counts as
     missing and is known, as such, at that moment.
     """
-    feedback = therapy.feedback
+    feedback, decided_at = therapy.feedback, sessions["decided_at"].to_numpy()
     if feedback is None:
-        nothing = {"value": pl.Float64(), "known_at": UTC_TIME}
-        return pl.DataFrame({name: pl.Series([None] * sessions.height, dtype=kind) for name, kind in nothing.items()})
-    due = pl.col("decided_at") + pl.duration(microseconds=round(feedback.due_hours * 3.6e9))
-    came = pl.col("feedback_at").is_not_null() & (pl.col("feedback_at") <= due) & feedback.expression.is_not_null()
-    return sessions.select(
-        pl.when(came).then(feedback.expression).otherwise(pl.lit(feedback.missing, dtype=pl.Float64)).alias("value"),
-        pl.when(came).then("feedback_at").otherwise(due).alias("known_at"),
-    )
+        return KnownFeedback(np.full(decided_at.size, np.nan), decided_at)
+    value = sessions.select(value=feedback.expression)["value"].to_numpy()
+    came_at = np.maximum(sessions["feedback_at"].to_numpy(), decided_at)
+    due_at = decided_at + np.timedelta64(round(feedback.due_hours * 3.6e9), "us")
+    came = (came_at <= due_at) & ~np.isnan(value)
+    missing = np.nan if feedback.missing is None else feedback.missing
+    return KnownFeedback(np.where(came, value, missing), np.where(came, came_at, due_at))
 
 
 def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Courses:
-    """The courses of all users in the tables."""
-    place = {user_id: n for n, user_id in enumerate(tables.users["user_id"])}
-    decided = tables.sessions.select(
-        user=_places(tables.sessions, place),
-        time=_days("decided_at"),
-        kind=pl.lit(DECIDED),
-        content=pl.lit(contents.places(tables.sessions["content_id"])),
-        value=pl.lit(None, dtype=pl.Float64),
-        session=pl.int_range(pl.len()),
-    )
-    known = feedback_known(therapy, tables.sessions)
-    fed_back = (
-        decided.with_columns(known["value"], kind=pl.lit(FED_BACK), time=known.select(_days("known_at"))["known_at"])
-        .filter(pl.col("value").is_not_null())
-        .with_columns(session=pl.lit(-1, dtype=pl.Int64))
-    )
-    measured = tables.measurements.select(
-        user=_places(tables.measurements, place),
-        time=_days("measured_at"),
-        kind=pl.lit(MEASURED),
-        content=pl.lit(-1, dtype=pl.Int64),
-        value="score",
-        session=pl.lit(-1, dtype=pl.Int64),
-    )
-    events = pl.concat([measured, fed_back, decided], how="vertical_relaxed").sort(
-        "user", "time", "kind", maintain_order=True
-    )
-    return Courses(
-        **{name: _array(events[name]) for name in ("user", "time", "kind", "content", "value", "session")},
-        enrolled=_array(tables.users.select(_days("enrolled_at"))["enrolled_at"]),
-    )
+    """The courses of all users in the tables.
+
+    Raises:
+        TableError: rows of somebody who is not in the users table.
+    """
+    measured, sessions = tables.measurements, tables.sessions
+    users = pl.Enum(tables.users["user_id"])
+    user, content = _users(tables, "sessions", users), contents.places(sessions["content_id"])
+    decided_at = _days(sessions["decided_at"].to_numpy())
+    known = feedback_known(therapy, sessions)
+    is_known, known_at = ~np.isnan(known.value), _days(known.known_at)
+    fed_back = np.where(known_at > decided_at, FED_BACK, FED_BACK_AT_ONCE)
+    nothing, none = np.full(measured.height, -1), np.full(sessions.height, np.nan)
+    columns = {
+        "user": (_users(tables, "measurements", users), user[is_known], user),
+        "time": (_days(measured["measured_at"].to_numpy()), known_at[is_known], decided_at),
+        "kind": (np.full(measured.height, MEASURED), fed_back[is_known], np.full(sessions.height, DECIDED)),
+        "content": (nothing, content[is_known], content),
+        "value": (measured["score"].to_numpy(), known.value[is_known], none),
+        "session": (nothing, np.full(is_known.sum(), -1), np.arange(sessions.height)),
+    }
+    events = {name: np.concatenate(parts) for name, parts in columns.items()}
+    order = np.lexsort((events["kind"], events["time"], events["user"]))
+    enrolled = _days(tables.users["enrolled_at"].to_numpy())
+    return Courses(**{name: column[order] for name, column in events.items()}, enrolled=enrolled)
 
 
-def _days(column: str) -> pl.Expr:
-    return pl.col(column).dt.epoch("us") / MICROSECONDS_PER_DAY
+def _days(times: np.ndarray) -> np.ndarray:
+    return times.astype("datetime64[us]").astype(np.int64) / MICROSECONDS_PER_DAY
 
 
-def _places(frame: pl.DataFrame, place: dict[str, int]) -> pl.Series:
-    return frame["user_id"].replace_strict(place, return_dtype=pl.Int64)
-
-
-def _array(column: pl.Series) -> np.ndarray:
-    kind = np.float64 if column.dtype == pl.Float64 else np.int64
-    return np.ascontiguousarray(column.to_numpy().astype(kind))
+def _users(tables: Tables, table: str, users: pl.Enum) -> np.ndarray:
+    places = places_in(users, getattr(tables, table)["user_id"])
+    strangers = int((places < 0).sum())
+    if strangers:
+        raise TableError(
+            f"{table}: {strangers} rows of users who are not in the table users; validate the tables first",
+            table=table,
+            column="user_id",
+        )
+    return places

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -9,11 +10,26 @@ import polars as pl
 from models.contents import ContentArrays
 from models.course import DECIDED, courses_of
 from models.fold import CANDIDATE, COURSE, PER_NUMBER, Catalogue, Folded, fold
+from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables
 from posology.therapy import Columns, Therapy
 
 PLACE = "content"  # the feature that says which content, by place
+
+
+class Candidates(NamedTuple):
+    """n decisions in which every content is a candidate.
+
+    Attributes:
+        features: (n * n_contents, n_features), the contents of a decision together, in table order.
+        situations: n rows, see ``Features.situations``.
+        recent: what was given before each decision.
+    """
+
+    features: np.ndarray
+    situations: pl.DataFrame
+    recent: RecentDoses
 
 
 @dataclass(frozen=True)
@@ -35,37 +51,46 @@ class Features:
         return (*COURSE, *CANDIDATE, *per_number, PLACE, *encoded)
 
     def of_given(self, tables: Tables, sessions: np.ndarray) -> np.ndarray:
-        """(n, n_features) of the contents given in these rows of the sessions table."""
-        folded = self._fold(tables, sessions, all_candidates=False)
-        places = self.contents.places(tables.sessions["content_id"])[sessions]
-        situations = self.situations(tables, sessions)
-        return self._join(folded, situations, np.arange(sessions.size), places)
+        """(n, n_features) of the contents given in these rows of the sessions table, each row once.
 
-    def of_candidates(self, tables: Tables, sessions: np.ndarray) -> tuple[np.ndarray, RecentDoses]:
-        """Features of every content at these decisions, and what was given before each.
-
-        Returns:
-            (n * n_contents, n_features), the contents of a decision together, in table order.
+        Raises:
+            TableError: a content is not in the contents table.
         """
+        places = self.contents.places(tables.sessions["content_id"])[sessions]
+        if (places < 0).any():
+            raise TableError(
+                f"sessions: {int((places < 0).sum())} contents to describe are not in the table contents",
+                table="sessions",
+                column="content_id",
+            )
+        folded = self._fold(tables, sessions, all_candidates=False)
+        return self._join(folded, self.situations(tables, sessions), np.arange(sessions.size), places)
+
+    def of_candidates(self, tables: Tables, sessions: np.ndarray) -> Candidates:
+        """Every content at the decisions in these rows of the sessions table, each row once."""
         n_contents = self.contents.table.height
         folded = self._fold(tables, sessions, all_candidates=True)
+        situations = self.situations(tables, sessions)
         decisions = np.repeat(np.arange(sessions.size), n_contents)
         places = np.tile(np.arange(n_contents), sessions.size)
-        matrix = self._join(folded, self.situations(tables, sessions), decisions, places)
-        return matrix, RecentDoses(folded.last_content, folded.in_a_row, folded.minutes, self._share_counts(folded))
+        recent = RecentDoses(folded.last_content, folded.in_a_row, folded.minutes, self._share_counts(folded))
+        return Candidates(self._join(folded, situations, decisions, places), situations, recent)
 
     def situations(self, tables: Tables, sessions: np.ndarray) -> pl.DataFrame:
         """``decided_at``, U and context columns of these rows of the sessions table."""
-        rows = tables.sessions[sessions].select("user_id", "decided_at", *self.therapy.context)
-        users = tables.users.select("user_id", *self.therapy.user)
+        rows = tables.sessions[["user_id", "decided_at", *self.therapy.context]][sessions]
+        users = tables.users[["user_id", *self.therapy.user]]
         return rows.join(users, on="user_id", how="left", maintain_order="left")
 
     def _fold(self, tables: Tables, sessions: np.ndarray, *, all_candidates: bool) -> Folded:
         courses = courses_of(self.therapy, tables, self.contents)
         place = np.full(tables.sessions.height, -1)
         place[sessions] = np.arange(sessions.size)
+        if np.count_nonzero(place >= 0) < sessions.size:
+            raise ValueError("expected each row of sessions once")
+        wanted = np.full(courses.kind.size, -1)
         is_decision = courses.kind == DECIDED
-        wanted = np.where(is_decision, place[np.where(is_decision, courses.session, 0)] if place.size else -1, -1)
+        wanted[is_decision] = place[courses.session[is_decision]]
         arrays = self.contents
         return fold(
             courses.user,
@@ -85,16 +110,12 @@ class Features:
         return folded.group_counts if has_cap else folded.group_counts[:, :0]
 
     def _join(self, folded: Folded, situations: pl.DataFrame, decisions: np.ndarray, places: np.ndarray) -> np.ndarray:
-        contents = self.contents.table
-        return np.column_stack(
-            [
-                folded.features,
-                places.astype(float),
-                _encode(situations, self.therapy.user)[decisions],
-                _encode(situations, self.therapy.context)[decisions],
-                _encode(contents, self.therapy.content)[places],
-            ]
-        )
+        known = _encode(situations, self.therapy.user | self.therapy.context)
+        return np.column_stack([folded.features, places, known[decisions], self._encoded_contents[places]])
+
+    @cached_property
+    def _encoded_contents(self) -> np.ndarray:
+        return _encode(self.contents.table, self.therapy.content)
 
 
 def _names(columns: Columns) -> list[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from models.course import DECIDED, FED_BACK, MEASURED
+from models.course import DECIDED, FED_BACK, FED_BACK_AT_ONCE, MEASURED
 
 COURSE = (
     "days_enrolled",
@@ -64,7 +64,7 @@ FAST, SLOW = 0.3, 0.08  # weights of the newest value in the two running means o
 RATE_DAYS = 7.0  # memory of the dose rate
 LOOK_BACK = 9
 MINUTES_PER_DAY = 1440.0
-DOSES_KEPT = 64  # more contents than this within 24 hours count as an unbounded dose
+DOSES_KEPT = 64  # this many contents within 24 hours count as an unbounded dose
 
 
 class State(NamedTuple):
@@ -83,7 +83,10 @@ class State(NamedTuple):
 
 
 class Catalogue(NamedTuple):
-    """Contents by place: ``group`` (n_contents,), ``numbers`` (n_contents, n_numbers), ``minutes`` (n_contents,)."""
+    """Contents by place: ``group`` (n_contents,), ``numbers`` (n_contents, n_numbers), ``minutes`` (n_contents + 1,).
+
+    The last of ``minutes``, at place -1, is the dose of a content that is not in the table.
+    """
 
     group: np.ndarray
     numbers: np.ndarray
@@ -120,7 +123,7 @@ def update(state: State, catalogue: Catalogue, kind: int, time: float, place: in
         course[SCORES] += 1
         course[SCORE_LAST] = value
         course[SCORE_AT] = time
-    elif kind == FED_BACK:
+    elif kind in (FED_BACK, FED_BACK_AT_ONCE):
         _update_feedback(state, catalogue, place, value)
     elif kind == DECIDED:
         _update_given(state, catalogue, time, place)
@@ -153,11 +156,11 @@ def _update_given(state: State, catalogue: Catalogue, time: float, place: int) -
     course[GIVEN_AT] = time
     state.recent_groups[1:] = state.recent_groups[:-1].copy()
     state.recent_groups[0] = -1
-    if place < 0:
-        return
     state.dose_at[1:] = state.dose_at[:-1].copy()
     state.dose[1:] = state.dose[:-1].copy()
     state.dose_at[0], state.dose[0] = time, catalogue.minutes[place]
+    if place < 0:
+        return
     state.recent_groups[0] = catalogue.group[place]
     content, group = state.content[place], state.group[catalogue.group[place]]
     content[C_GIVEN] += 1
@@ -179,7 +182,7 @@ def _rate(course: np.ndarray, time: float) -> float:
 
 @numba.njit(cache=True)
 def minutes_last_24h(state: State, time: float) -> float:
-    """Dose in the 24 hours before; infinite when more contents were given than the state keeps."""
+    """Dose in the 24 hours before; infinite when as many contents were given as the state keeps."""
     if state.dose_at[-1] > time - 1.0:
         return np.inf
     return state.dose[state.dose_at > time - 1.0].sum()

@@ -54,9 +54,9 @@ def final_status(status: Status, measurements: pl.DataFrame) -> pl.DataFrame:
 
 
 def _feedback(therapy: Therapy, tables: Tables, sessions: pl.DataFrame) -> pl.DataFrame:
-    known = feedback_known(therapy, tables.sessions)
-    rows = sessions.with_columns(target=known["value"], known_at=known["known_at"])
-    return rows.filter(pl.col("target").is_not_null() & (pl.col("known_at") <= tables.as_of))
+    value, known_at = feedback_known(therapy, tables.sessions)
+    rows = sessions.with_columns(target=pl.lit(value), known_at=pl.lit(known_at).dt.replace_time_zone("UTC"))
+    return rows.filter(pl.col("target").is_not_nan() & (pl.col("known_at") <= tables.as_of))
 
 
 def _status(therapy: Therapy, tables: Tables, sessions: pl.DataFrame) -> pl.DataFrame:

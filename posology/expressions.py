@@ -2,16 +2,30 @@
 
 One dialect serves training and serving: the expression is parsed once and
 runs vectorised on a million rows or on one. Only scalar expressions over
-declared columns are accepted; no sub-query and no file can be named.
+declared columns are accepted: each row is answered by itself, the same today
+and tomorrow; no aggregate, no window, no clock, no sub-query and no file.
 """
 
 import re
 from collections.abc import Collection
+from functools import lru_cache
 
 import polars as pl
 from polars.exceptions import ColumnNotFoundError, PolarsError
 
-_QUERY_WORDS = re.compile(r"\b(select|from|with|union|exists)\b", re.IGNORECASE)
+FUNCTIONS = frozenset(
+    (
+        *("abs", "ceil", "ceiling", "div", "exp", "floor", "greatest", "least", "ln", "log", "log10", "log2"),
+        *("mod", "pow", "power", "round", "sign", "sqrt"),
+        *("cast", "coalesce", "if", "ifnull", "nullif", "try_cast"),
+        *("ends_with", "length", "lower", "starts_with", "trim", "upper"),
+    )
+)
+_WORDS = frozenset(("and", "between", "case", "else", "ilike", "in", "is", "like", "not", "or", "then", "when"))
+_CALL = re.compile(r'(\w+)"?\s*\(')
+_QUERY = re.compile(r"\b(select|from|with|union|exists|over|filter)\b", re.IGNORECASE)
+_CLOCK = re.compile(r"\b(current_date|current_time|current_timestamp|localtime|localtimestamp)\b", re.IGNORECASE)
+_COMMENT = re.compile(r"--|/\*")
 _STRING_LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -23,18 +37,36 @@ def parse_expression(text: str, columns: Collection[str]) -> pl.Expr:
         columns: the names it may use.
 
     Raises:
-        ValueError: it does not parse, is a query, or uses another name.
+        ValueError: it does not parse, is a query, calls a function that is not in ``FUNCTIONS``, or uses another name.
     """
-    if _QUERY_WORDS.search(_STRING_LITERAL.sub("''", text)):
-        raise ValueError(f"expected a scalar expression, got a query: {text!r}")
+    return _parsed(text, frozenset(columns))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, columns: frozenset[str]) -> pl.Expr:
+    _check_words(text)
     try:
         expression = pl.sql_expr(text)
     except PolarsError as error:
         raise ValueError(f"expected a SQL expression, got {text!r}: {error}") from error
-    unknown = sorted(set(expression.meta.root_names()) - set(columns))
+    named = set(expression.meta.root_names())
+    if not named:
+        raise ValueError(f"expected an expression that looks at a column, got {text!r}")
+    unknown = sorted(named - columns)
     if unknown:
         raise ValueError(f"unknown column {', '.join(unknown)} in {text!r}; declared are {', '.join(sorted(columns))}")
     return expression
+
+
+def _check_words(text: str) -> None:
+    code = _STRING_LITERAL.sub("''", text)
+    if _QUERY.search(code) or _COMMENT.search(code):
+        raise ValueError(f"expected a scalar expression, got a query or a comment: {text!r}")
+    if _CLOCK.search(code):
+        raise ValueError(f"expected an expression that is the same at any time, got a clock: {text!r}")
+    unknown = sorted({name.lower() for name in _CALL.findall(code)} - FUNCTIONS - _WORDS)
+    if unknown:
+        raise ValueError(f"unknown function {', '.join(unknown)} in {text!r}; expected {', '.join(sorted(FUNCTIONS))}")
 
 
 def check_result(expression: pl.Expr, schema: dict[str, pl.DataType], *, is_condition: bool) -> None:

@@ -67,17 +67,16 @@ def blocks(
     Args:
         therapy: rules and caps.
         contents: the contents table, n_contents rows.
-        situations: n rows with ``decided_at`` and the U and context columns.
+        situations: n rows with ``decided_at`` and the U and context columns; what is not known is null.
         recent: what was given before, n rows.
     """
-    shape = (situations.height, contents.height)
     by_code = {
         INACTIVE: _inactive(contents, situations["decided_at"]),
         **_rules(therapy, contents, situations),
         **_caps(therapy, contents, recent),
     }
-    spared = (contents["content_id"] == therapy.safety.safe_default).to_numpy()
-    by_code = {code: np.broadcast_to(blocked, shape) & ~spared for code, blocked in by_code.items()}
+    is_other = (contents["content_id"] != therapy.safety.safe_default).to_numpy()
+    by_code = {code: blocked & is_other for code, blocked in by_code.items()}
     eligible = ~np.logical_or.reduce(list(by_code.values()))
     return Blocks({code: blocked for code, blocked in by_code.items() if blocked.any()}, eligible)
 
@@ -98,24 +97,21 @@ def feature_codes(therapy: Therapy, contents: pl.DataFrame) -> np.ndarray:
 
 
 def _inactive(contents: pl.DataFrame, decided_at: pl.Series) -> Bools:
-    times = decided_at.dt.epoch("us").to_numpy()[:, None]
-    begin = contents["active_from"].dt.epoch("us").fill_null(np.iinfo(np.int64).min).to_numpy()
-    end = contents["active_until"].dt.epoch("us").fill_null(np.iinfo(np.int64).max).to_numpy()
-    return (times < begin) | (times >= end)
+    times = decided_at.to_numpy()[:, None]  # an end that is not set is NaT, which no time is before or after
+    return (times < contents["active_from"].to_numpy()) | (times >= contents["active_until"].to_numpy())
 
 
 def _rules(therapy: Therapy, contents: pl.DataFrame, situations: pl.DataFrame) -> dict[str, Bools]:
     expressions = {rule.code: therapy.forbid_expression(rule) for rule in therapy.safety.rules}
     if not expressions:
         return {}
-    names = {name for expression in expressions.values() for name in expression.meta.root_names()}
-    n, m = situations.height, contents.height
-    crossed = pl.DataFrame(
-        [situations[name].gather(np.repeat(np.arange(n), m)) for name in sorted(names & set(situations.columns))]
-        + [contents[name].gather(np.tile(np.arange(m), n)) for name in sorted(names & set(contents.columns))]
-    )
-    answers = crossed.select(expression.fill_null(value=True).alias(code) for code, expression in expressions.items())
-    return {code: answers[code].to_numpy().reshape(n, m) for code in expressions}
+    named = {name for expression in expressions.values() for name in expression.meta.root_names()}
+    situation = situations[["decided_at", *sorted(named & set(therapy.user | therapy.context))]]
+    content = contents[["content_id", *sorted(named & set(therapy.content))]]
+    crossed = situation.join(content, how="cross", maintain_order="left_right")
+    answers = crossed.with_columns(rule.fill_null(value=True).alias(code) for code, rule in expressions.items())
+    shape = (situations.height, contents.height)
+    return {code: answers[code].to_numpy().reshape(shape) for code in expressions}
 
 
 def _caps(therapy: Therapy, contents: pl.DataFrame, recent: RecentDoses) -> dict[str, Bools]:
@@ -125,10 +121,10 @@ def _caps(therapy: Therapy, contents: pl.DataFrame, recent: RecentDoses) -> dict
         is_last = recent.last_content[:, None] == np.arange(contents.height)
         found[IN_A_ROW] = is_last & (recent.times_in_a_row >= caps.same_content_in_a_row)[:, None]
     if caps.minutes_per_day is not None:
-        minutes = contents["minutes"].fill_null(np.inf).to_numpy()
-        found[MINUTES] = ~(recent.minutes[:, None] + minutes <= caps.minutes_per_day)
+        after = recent.minutes[:, None] + contents["minutes"].to_numpy()
+        found[MINUTES] = ~(after <= caps.minutes_per_day)  # NaN, a dose that is not known, is not below the cap
     if caps.feature_share_of_last_10 is not None:
         codes = feature_codes(therapy, contents)
-        after = recent.feature_counts[:, codes] + 1
-        found[SHARE] = (after > caps.feature_share_of_last_10 * 10 + 1e-9) & (codes >= 0)
+        counts = recent.feature_counts[:, codes] + 1
+        found[SHARE] = (counts > caps.feature_share_of_last_10 * (LOOK_BACK + 1) + 1e-9) | (codes < 0)
     return found

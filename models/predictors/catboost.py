@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from catboost import CatBoostRegressor
+from catboost import CatBoostRegressor, Pool
 
 from models.predictors.rows import Rows
 from posology.digests import canonical_json
@@ -16,6 +16,7 @@ VARYING = (
     "model_guid",
     "train_finish_time",
 )  # metadata that differ between equal models; so does the number of threads
+ROWS_WORTH_THREADS = 1000  # starting threads takes longer than predicting for one patient
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class CatBoost:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low and high quantile."""
-        return np.column_stack([self.mean.predict(features), self.quantiles.predict(features)])
+        threads = 1 if features.shape[0] < ROWS_WORTH_THREADS else -1
+        pool = Pool(features, thread_count=threads)
+        return np.column_stack([model.predict(pool, thread_count=threads) for model in (self.mean, self.quantiles)])
 
     def importance(self, rows: Rows) -> np.ndarray:  # noqa: ARG002 - the model carries its own
         """(n_features,) change of the prediction with each feature, as a share."""
