@@ -6,6 +6,7 @@ from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
+from prefect.types.entrypoint import EntrypointType
 
 from flows.home import Home
 from flows.retrain import retrain
@@ -32,6 +33,7 @@ def serve_schedule(home: Home, settings: Settings, therapies: tuple[str, ...]) -
             name=f"scheduled {therapy}",
             parameters={"therapy": therapy, "home": str(home.root)},
             schedule=Cron(settings.retrain_cron, timezone="UTC"),
+            entrypoint_type=EntrypointType.MODULE_PATH,  # a path would depend on where this process was started
             concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
         )
         for therapy in therapies

@@ -1,7 +1,5 @@
 """Snapshots under DVC: the same data, the same version."""
 
-import contextlib
-import io
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from posology.digests import digest_of_file
-from posology.files import whole_folder
+from posology.files import whole_folder, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -33,18 +31,32 @@ def keep_snapshot(snapshot: Path, snapshots: Path) -> Kept:
     from dvc.repo import Repo
 
     name = digest_of_file(snapshot / "manifest.json")[:12]
-    snapshots.mkdir(parents=True, exist_ok=True)
-    if not (snapshots / ".dvc").is_dir():
-        with contextlib.redirect_stdout(io.StringIO()):  # DVC talks on what is for our answer
-            Repo.init(str(snapshots), no_scm=True).close()
-    kept = snapshots / name
-    if not (snapshots / f"{name}.dvc").is_file():
+    _ensure_repository(snapshots)
+    kept, note = snapshots / name, snapshots / f"{name}.dvc"
+    version = _version(note)
+    if version is None:
+        note.unlink(missing_ok=True)
         with whole_folder(kept) as partial:
             shutil.copytree(snapshot, partial, dirs_exist_ok=True)
         with Repo(str(snapshots)) as repo:
             repo.add(str(kept))
-    outs = yaml.safe_load((snapshots / f"{name}.dvc").read_text(encoding="utf-8"))["outs"]
-    return Kept(str(outs[0]["md5"]), kept)
+        version = _version(note)
+    return Kept(str(version), kept)
+
+
+def _ensure_repository(folder: Path) -> None:
+    """A DVC repository as a clone of one is: DVC's own ``init`` stopped halfway leaves one that nothing can open."""
+    if not (folder / ".dvc").is_dir():
+        with whole_folder(folder / ".dvc") as partial:
+            write_whole(partial / "config", "[core]\n    no_scm = true\n    analytics = false\n")
+
+
+def _version(note: Path) -> str | None:
+    """What a ``.dvc`` file says; None when it is not there or was cut off while DVC wrote it."""
+    try:
+        return str(yaml.safe_load(note.read_text(encoding="utf-8"))["outs"][0]["md5"])
+    except (FileNotFoundError, yaml.YAMLError, TypeError, KeyError, IndexError):
+        return None
 
 
 def therapy_argument(therapy: str) -> str:

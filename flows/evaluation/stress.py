@@ -11,7 +11,7 @@ from posology.guardrails.evidence import GoldenEvidence, StressEvidence
 from posology.stress import MOMENT, forbidden, last_sessions, stress_tables
 from posology.tables import Tables
 from posology.therapy import Therapy
-from serving.ranking import answer_rank
+from serving.ranking import PREDICTION_FAILED, answer_rank
 
 TOLERANCE = 1e-9  # batch and single sums may differ in the last digits
 
@@ -40,15 +40,24 @@ def golden_answers(candidate: Candidate, tables: Tables) -> list[dict[str, Any]]
 
 
 def golden_evidence(candidate: Candidate, tables: Tables, golden: list[dict[str, Any]]) -> GoldenEvidence:
-    """Whether the answers to single requests are those of the same decisions scored together."""
+    """Whether the answers to single requests are those of the same decisions scored together.
+
+    An answer without a prediction differs whatever its probabilities: a bundle that fails just so agrees with nothing.
+    """
     some = tables.of_users(tables.users["user_id"][: len(golden)])
     probability = score(candidate.release, some, last_sessions(some)).probability
-    place = {content_id: n for n, content_id in enumerate(candidate.release.contents["content_id"])}
+    ids = candidate.release.contents["content_id"].to_list()
+    answers = [pair["answer"] for pair in golden]
     differing = sum(
-        any(abs(item["probability"] - row[place[item["content_id"]]]) > TOLERANCE for item in pair["answer"]["ranking"])
-        for pair, row in zip(golden, probability, strict=True)
+        PREDICTION_FAILED in answer["reasons"] or _differs(answer, dict(zip(ids, row, strict=True)))
+        for answer, row in zip(answers, probability, strict=True)
     )
     return GoldenEvidence(requests=len(golden), differing=differing)
+
+
+def _differs(answer: dict[str, Any], probability: dict[str, float]) -> bool:
+    given = {item["content_id"]: item["probability"] for item in answer["ranking"]}
+    return given.keys() != probability.keys() or any(abs(given[one] - probability[one]) > TOLERANCE for one in given)
 
 
 def _rank_request(therapy: Therapy, course: Tables, seed: int) -> dict[str, Any]:
