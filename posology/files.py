@@ -1,36 +1,56 @@
 """Files and folders that are whole or not there."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """A folder to fill; it appears at ``target``, replacing what was there, only when the block ends well."""
+    """A folder to fill; it appears at ``target``, replacing what was there, only when the block ends well.
+
+    Who is killed while one replaces the other leaves the old one beside it, as ``.NAME.….old``.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{uuid4().hex[:8]}.partial")
+    partial = _beside(target, "partial")
     partial.mkdir()
     try:
         yield partial
-        if target.exists():
-            old = target.with_name(f".{target.name}.{uuid4().hex[:8]}.old")
-            target.rename(old)
-            partial.rename(target)
+        for old in _replace(target, partial):
             shutil.rmtree(old)
-        else:
-            partial.rename(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _replace(target: Path, partial: Path) -> list[Path]:
+    """Move a folder to its place; gives where what was there is now. Others may put something there meanwhile."""
+    aside: list[Path] = []
+    while True:
+        try:
+            partial.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            old = _beside(target, "old")
+            with suppress(FileNotFoundError):
+                target.rename(old)
+                aside.append(old)
+        else:
+            return aside
+
+
+def _beside(target: Path, suffix: str) -> Path:
+    return target.with_name(f".{target.name}.{uuid4().hex[:8]}.{suffix}")
 
 
 def write_whole(target: Path, text: str) -> None:
     """Write a text file so that a reader sees the old or the new one, never half."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{uuid4().hex[:8]}.partial")
+    partial = _beside(target, "partial")
     try:
         with partial.open("w", encoding="utf-8") as file:
             file.write(text)

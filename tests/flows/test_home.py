@@ -87,10 +87,16 @@ def test_the_sweep_removes_half_written_files_and_folders_once_they_are_old(tmp_
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["finished", "home.json", "runs"]
 
 
+def test_the_sweep_leaves_what_the_owner_of_a_work_folder_writes(tmp_path: Path) -> None:
+    with Home.open(tmp_path).work_folder() as folder:
+        (folder / ".training.0123abcd.partial").mkdir()  # a fit may take longer than any grace
+        assert sweep(tmp_path, now=LATER) == []
+
+
 def test_the_sweep_puts_back_a_folder_whose_replacement_was_killed(tmp_path: Path) -> None:
     (tmp_path / ".release.0123abcd.old").mkdir()
     (tmp_path / ".release.0123abcd.old" / "release.json").write_text("kept")
-    sweep(tmp_path, now=LATER)
+    assert Home.open(tmp_path).sweep() == [tmp_path / "release"]  # at once: a reader misses it
     assert (tmp_path / "release" / "release.json").read_text() == "kept"
 
 
