@@ -1,6 +1,5 @@
 """Choosing: predictions, shield and policy in one step, for one decision or for many."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -144,12 +143,8 @@ def _known(release: Release, tables: Tables, now: datetime, context: Mapping[str
         "content_id": release.therapy.safety.safe_default,  # to be chosen; nothing looks at it
     }
     schema = schema_of("sessions", release.therapy)
-    pending = pl.DataFrame([{name: _unless_nan(row.get(name)) for name in schema}], schema=schema)
+    pending = pl.DataFrame([{name: row.get(name) for name in schema}], schema=schema)
     return Tables(tables.users, measured, release.contents, past.vstack(pending))
-
-
-def _unless_nan(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _offered(release: Release, candidates: Sequence[str] | None) -> np.ndarray | None:

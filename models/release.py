@@ -19,6 +19,14 @@ from posology.files import whole_folder, write_whole
 from posology.therapy import Therapy
 
 FORMAT = 1
+PARTS = {
+    "therapy": "therapy.json",
+    "contents": "contents.parquet",
+    "envelope": "envelope.json",
+    "feedback": "feedback",
+    "status": "status",
+}
+ALWAYS = ("therapy", "contents", "envelope")
 
 
 @dataclass(frozen=True)
@@ -59,11 +67,9 @@ class Release:
             NotFound: no release there.
             CannotDo: a part was changed after the release was made.
         """
-        if not (folder / "release.json").is_file():
-            raise NotFound(f"{folder}: expected a release folder with release.json")
-        about = json.loads((folder / "release.json").read_text())
-        found = _digests(folder)
-        changed = sorted(part for part in about["digests"] if about["digests"][part] != found.get(part))
+        about, found = _about(folder), _digests(folder)
+        promised = dict.fromkeys(ALWAYS) | about["digests"]
+        changed = sorted(part for part in promised | found if promised.get(part) != found.get(part))
         if changed or about["format"] != FORMAT:
             raise CannotDo(
                 f"{folder}: {', '.join(changed) or 'format'} differs from release.json; retrain or restore it"
@@ -98,13 +104,23 @@ def save_release(
     return Release.load(folder)
 
 
+def _about(folder: Path) -> dict[str, Any]:
+    """``release.json``."""
+    path = folder / "release.json"
+    if not path.is_file():
+        raise NotFound(f"{folder}: expected a release folder with release.json")
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return {"format": about["format"], "digests": dict(about["digests"])}
+    except (ValueError, TypeError, KeyError) as error:
+        raise CannotDo(f"{path}: expected what retrain writes, with format and digests; restore it") from error
+
+
 def _digests(folder: Path) -> dict[str, str]:
-    parts = {
-        "therapy": digest_of_file(folder / "therapy.json"),
-        "contents": digest_of_file(folder / "contents.parquet"),
-        "envelope": digest_of_file(folder / "envelope.json"),
+    """Part → SHA-256, of the parts that are there."""
+    paths = {part: folder / name for part, name in PARTS.items()}
+    return {
+        part: digest_of_folder(path) if path.is_dir() else digest_of_file(path)
+        for part, path in paths.items()
+        if path.exists()
     }
-    for target in ("feedback", "status"):
-        if (folder / target).is_dir():
-            parts[target] = digest_of_folder(folder / target)
-    return parts

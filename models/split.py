@@ -36,8 +36,8 @@ def split(rows: pl.DataFrame, *, past_share: float) -> pl.DataFrame:
             Where all became known at one time there is no past, and only the
             split by patient is made.
     """
-    part = pl.col("user_id").replace_strict({u: part_of(u) for u in rows["user_id"].unique()}, return_dtype=pl.String)
-    parted = rows.with_columns(part=part if rows.height else pl.lit(None, dtype=pl.String))
+    parts = {user_id: part_of(user_id) for user_id in rows["user_id"].unique()}
+    parted = rows.with_columns(part=pl.Series([parts[user_id] for user_id in rows["user_id"]], dtype=pl.String))
     cut = time_cut(rows, past_share=past_share)
     if cut is None:
         return parted
@@ -50,4 +50,4 @@ def time_cut(rows: pl.DataFrame, *, past_share: float) -> datetime | None:
     times = rows["known_at"].sort()
     if times.n_unique() < 2:
         return None
-    return times[min(int(past_share * times.len()), int(times.len() - 1))] if times[0] != times[-1] else None
+    return times[min(int(past_share * times.len()), times.len() - 1)]

@@ -67,7 +67,7 @@ def blocks(
     Args:
         therapy: rules and caps.
         contents: the contents table, n_contents rows.
-        situations: n rows with ``decided_at`` and the U and context columns; what is not known is null.
+        situations: n rows with ``decided_at`` and the U and context columns; what is not known is null or NaN.
         recent: what was given before, n rows.
     """
     by_code = {
@@ -108,7 +108,7 @@ def _rules(therapy: Therapy, contents: pl.DataFrame, situations: pl.DataFrame) -
     named = {name for expression in expressions.values() for name in expression.meta.root_names()}
     situation = situations[["decided_at", *sorted(named & set(therapy.user | therapy.context))]]
     content = contents[["content_id", *sorted(named & set(therapy.content))]]
-    crossed = situation.join(content, how="cross", maintain_order="left_right")
+    crossed = situation.fill_nan(None).join(content, how="cross", maintain_order="left_right")
     answers = crossed.with_columns(rule.fill_null(value=True).alias(code) for code, rule in expressions.items())
     shape = (situations.height, contents.height)
     return {code: answers[code].to_numpy().reshape(shape) for code in expressions}

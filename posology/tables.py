@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
+from polars.datatypes import DataTypeClass
 from polars.exceptions import PolarsError
 
 from posology.errors import TableError, first_few
@@ -157,14 +158,14 @@ def catalogue_of(therapy: Therapy) -> pl.DataFrame:
     return Tables.from_rows(therapy, contents=therapy.catalogue).contents
 
 
-def fits(came: pl.DataType, kind: pl.DataType) -> bool:
+def fits(came: pl.DataType | DataTypeClass, kind: pl.DataType | DataTypeClass) -> bool:
     """Whether a column that came as one type can be read as another without loss."""
     return (
         came in (kind, pl.Null)
         or (kind == pl.Float64 and came.is_numeric())
         or (kind == pl.String and came in (pl.Categorical, pl.Enum))
         or (isinstance(kind, pl.Datetime) and isinstance(came, pl.Datetime) and came.time_zone is not None)
-        or (isinstance(kind, pl.List) and isinstance(came, pl.List) and _inner_fits(came, kind))
+        or (isinstance(kind, pl.List) and isinstance(came, pl.List) and fits(came.inner, kind.inner))
     )
 
 
@@ -205,8 +206,7 @@ def _conform(name: str, frame: pl.DataFrame, therapy: Therapy) -> pl.DataFrame:
         _cast(frame[column], kind, name) if column in frame.columns else pl.lit(None, dtype=kind).alias(column)
         for column, kind in schema.items()
     ]
-    whole = frame.select(columns) if frame.width else pl.DataFrame(schema=schema)
-    return whole.sort(ORDERS[name], maintain_order=True)
+    return frame.select(columns).sort(ORDERS[name], maintain_order=True)
 
 
 def _cast(column: pl.Series, kind: pl.DataType, table: str) -> pl.Series:
@@ -221,7 +221,3 @@ def _cast(column: pl.Series, kind: pl.DataType, table: str) -> pl.Series:
     if isinstance(came, pl.Datetime):
         return column.dt.convert_time_zone("UTC").cast(kind)
     return column.cast(kind)
-
-
-def _inner_fits(came: pl.List, kind: pl.List) -> bool:
-    return came.inner == pl.Null or came.inner.is_numeric() == kind.inner.is_numeric()

@@ -4,6 +4,7 @@ The values here check themselves when built. ``therapy_file`` reads them from
 YAML and adds the line to each message.
 """
 
+import sys
 from typing import Annotated, Any, Literal, Self
 
 import polars as pl
@@ -20,8 +21,15 @@ RESERVED_COLUMNS = frozenset(
         *("content_id", "active_from", "active_until"),
         *("decision_id", "decided_at", "eligible", "probability", "release", "feedback_at"),
         *("reasons", "because"),  # of rows in quarantine
+        *("table", "part", "target", "content"),  # of rows handed to models
+        *("days_enrolled", "given", "given_per_week", "days_since_given", "minutes_last_24h"),  # what a course tells
+        *("feedbacks", "feedback_last", "feedback_mean", "feedback_recent", "feedback_trend"),
+        *("scores", "score_first", "score_last", "score_change", "days_since_score"),
+        *("content_given", "content_in_a_row", "content_days_since", "content_feedback"),
+        *("group_given", "group_of_last_9", "group_days_since", "group_feedback_last", "group_feedback_recent"),
     )
 )
+LARGEST = sys.float_info.max
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 ContentId = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -77,18 +85,18 @@ class Column(_Checked):
         if value is None:
             return True
         if self.kind == "number":
-            is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            return is_number and self._in_range(float(value))  # type: ignore[arg-type]
+            low = -LARGEST if self.minimum is None else self.minimum
+            high = LARGEST if self.maximum is None else self.maximum
+            return _is_number(value) and low <= value <= high  # type: ignore[operator]
         if self.kind == "boolean":
             return isinstance(value, bool)
         if self.kind == "embedding":
-            return isinstance(value, list) and all(isinstance(x, int | float) for x in value)
+            return isinstance(value, list) and all(_is_number(item) for item in value)
         return isinstance(value, str) and (self.values is None or value in self.values)
 
-    def _in_range(self, value: float) -> bool:
-        low = float("-inf") if self.minimum is None else self.minimum
-        high = float("inf") if self.maximum is None else self.maximum
-        return low <= value <= high
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 
 Columns = dict[Name, Column]
@@ -140,7 +148,7 @@ class Feedback(_Checked):
     @model_validator(mode="after")
     def _value_is_a_number(self) -> Self:
         try:
-            check_result(self.expression, _schema(self.columns), is_condition=False)
+            check_result(parse_expression(self.value, self.columns), _schema(self.columns), is_condition=False)
         except ValueError as error:
             raise Misplaced(str(error), "value") from error
         return self

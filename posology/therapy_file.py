@@ -10,7 +10,7 @@ from posology.errors import TherapyError
 from posology.therapy import Misplaced, Therapy
 
 SHIPPED = Path(__file__).resolve().parent.parent / "therapies"
-Lines = dict[tuple[str | int, ...], int]
+Lines = dict[tuple[str | int, ...], int]  # where each key or item stands
 
 
 def load_therapy(name_or_path: str | Path) -> Therapy:
@@ -20,21 +20,31 @@ def load_therapy(name_or_path: str | Path) -> Therapy:
         TherapyError: no such file, not YAML, or a definition that does not hold;
             the message names file and line and says what was expected.
     """
-    path = find_therapy(name_or_path)
+    path, lines = find_therapy(name_or_path), Lines()
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.MappingNode):
+            raise TherapyError(f"{path} line 1: expected a mapping with name, title, safety, …; see docs/therapy.md")
+        _note_lines(node, (), lines, path)
+        content = loader.construct_document(node)
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise TherapyError(f"{path}: expected a YAML file that can be read: {error}") from error
-    if not isinstance(node, yaml.MappingNode):
-        raise TherapyError(f"{path}: expected a mapping with name, title, safety, …; see docs/therapy.md")
-    lines: Lines = {}
-    _note_lines(node, (), lines, path)
     try:
         return Therapy.model_validate(content)
     except ValidationError as error:
         complaints = "\n".join(_complaint(path, lines, item) for item in error.errors())
         raise TherapyError(complaints) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Tells the line of a value that reads like a number or a date and is none."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
 
 
 def find_therapy(name_or_path: str | Path) -> Path:
