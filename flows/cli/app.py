@@ -39,7 +39,8 @@ app.command()(run.ui)
 def main() -> None:
     """Run the command line; errors are said in words, with the exit status they stand for."""
     be_quiet()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # both, also where a shell started us with SIGINT ignored
+        signal.signal(number, _interrupt)
     try:
         app()
     except PosologyError as error:
@@ -52,5 +53,5 @@ def main() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """A request to end is taken as Ctrl-C is, so that whatever was started is stopped."""
+    """A request to end unwinds every block, so that whatever was started is stopped."""
     raise KeyboardInterrupt
