@@ -1,5 +1,6 @@
 """A bundle being served: started, waited for, and stopped whatever happens."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import httpx
 import psutil
 
 from posology.errors import ServiceDown
+from serving import tether
 from serving.bundle import bento_environment
 
 READY_WITHIN_SECONDS = 90
@@ -50,10 +52,11 @@ def serve_bundle(
     """
     port = _free_port(port)
     with tempfile.TemporaryDirectory(prefix="posology-serve-") as work, tempfile.TemporaryFile() as own_log:
+        tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid())]
         command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
         own = {"PROMETHEUS_MULTIPROC_DIR": str(Path(work, "metrics"))}  # two services must not mix their counts
         process = subprocess.Popen(
-            command,
+            [*tethered, *command],
             cwd=work,
             env=bento_environment(bento_home, {**ONE_USER_AT_A_TIME, **own, **env}),
             stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from serving.problems import Problem
 from serving.ranking import PREDICTION_FAILED, answer_rank
 from serving.settings import read_settings
 from serving.store import Store
+from serving.tether import end_with_parent
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
 MORNING = {"user": {}, "context": {}, "decided_at": "2026-01-01T09:00:00Z", "seed": 0}
@@ -52,6 +53,7 @@ class PosologyService:
     """Loads the release that came with it and answers until it is stopped."""
 
     def __init__(self) -> None:
+        end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
         settings = read_settings()
         release = Release.load(RELEASE)
         _refuse_without_predictions(release)

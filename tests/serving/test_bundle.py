@@ -100,9 +100,29 @@ def test_no_worker_outlives_a_supervisor_that_was_killed(tag: str, bento_home: P
         workers = psutil.Process(running.process.pid).children(recursive=True)
         running.process.kill()
         running.process.wait()
+        _gone, alive = psutil.wait_procs(workers, timeout=10)
     assert workers
-    psutil.wait_procs(workers, timeout=10)
-    assert not any(worker.is_running() for worker in workers)
+    assert not alive
+
+
+def serve_until_killed(tag: str, bento_home: str, store: str) -> None:
+    env = {"POSOLOGY_STORE_URL": f"sqlite:///{store}", "POSOLOGY_TOKEN": TOKEN}
+    with serve_bundle(tag, bento_home=Path(bento_home), env=env) as running:
+        print(running.process.pid, flush=True)  # noqa: T201 - how the other process tells
+        running.wait()
+
+
+def test_no_service_outlives_who_started_it(tag: str, bento_home: Path, tmp_path: Path) -> None:
+    code = f"import runpy; runpy.run_path({__file__!r})['serve_until_killed'](*__import__('sys').argv[1:])"
+    command = [sys.executable, "-c", code, tag, str(bento_home), str(tmp_path / "store.db")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:
+        assert starter.stdout
+        supervisor = psutil.Process(int(starter.stdout.readline()))
+        family = [supervisor, *supervisor.children(recursive=True)]
+        starter.kill()
+    assert len(family) > 1
+    _gone, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive
 
 
 def test_building_again_gives_the_same_tag_at_once(
