@@ -36,13 +36,17 @@ TOO_LATE = timedelta(hours=6)  # a scheduled run that could not start by then is
 
 @dataclass(frozen=True)
 class Retrained:
-    """What a retraining ended with; also what ``posology retrain --json`` prints."""
+    """What a retraining ended with; also what ``posology retrain --json`` prints.
+
+    ``failed`` is what validation found, as ``posology validate --json`` has it: those rows are in quarantine.
+    """
 
     release: str
     verdict: str
     guardrails: list[dict[str, Any]]
     dossier: str
     data_version: str
+    failed: list[dict[str, Any]]
 
 
 def _read_source(therapy: Therapy, data: str | None, settings: Settings) -> Path | Tables:
@@ -89,6 +93,7 @@ def _register(workspace: Workspace, home: Home, settings: Settings, origin: Orig
         guardrails=found["guardrails"],
         dossier=str(registry.download(version) / "dossier.html"),
         data_version=origin.data_version,
+        failed=read_json(workspace.validation / "validation.json")["failed"],
     )
 
 

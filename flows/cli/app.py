@@ -7,9 +7,9 @@ from types import FrameType
 import typer
 
 from flows.cli import data, learn, review, run
-from flows.cli.output import err
+from flows.cli.output import err, print_error
 from flows.quiet import be_quiet
-from posology.errors import PosologyError
+from posology.errors import CannotDo, PosologyError
 
 INTERRUPTED = 130
 
@@ -44,9 +44,11 @@ def main() -> None:
     try:
         app()
     except PosologyError as error:
-        err.print(f"[bold red]{type(error).__name__}[/]", end=": ")
-        err.print(str(error), markup=False)
+        print_error(type(error).__name__, str(error))
         sys.exit(error.exit_status)
+    except OSError as error:  # no permission, no space, a file where a folder is expected
+        print_error(CannotDo.__name__, f"{error.filename or 'the system'}: {error.strerror or error}")
+        sys.exit(CannotDo.exit_status)
     except KeyboardInterrupt:
         err.print("Stopped.")
         sys.exit(INTERRUPTED)

@@ -35,7 +35,7 @@ def simulate(
 
 def validate(
     therapy: TherapyArgument,
-    data: Annotated[Path, typer.Option("--data", help="Folder with the four Parquet tables.")],
+    data: Annotated[Path, typer.Option("--data", exists=True, file_okay=False, help="Folder with the four tables.")],
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

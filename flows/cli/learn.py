@@ -14,7 +14,13 @@ PASS = "pass"  # noqa: S105 - a verdict, not a password
 def retrain(
     therapy: TherapyArgument,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder with the four Parquet tables; else the operational store.")
+        Path | None,
+        typer.Option(
+            "--data",
+            exists=True,
+            file_okay=False,
+            help="Folder with the four Parquet tables; else the operational store.",
+        ),
     ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -23,6 +29,9 @@ def retrain(
 
     Exit status 1 when the data are not valid or a guardrail does not pass.
     """
+    from posology.therapy_file import load_therapy
+
+    load_therapy(therapy)  # a refusal needs no server
     known = here(home)
     with progress("Starting Prefect") as step:
         retrained = run_retrain(known, therapy, data, step)
@@ -50,11 +59,17 @@ def run_retrain(known: Here, therapy: str, data: Path | None, step: Any) -> dict
 
 def show_retrained(retrained: dict[str, Any]) -> None:
     """The verdict of every guardrail, and what comes next."""
+    from flows.stages.validate import in_words
+
     rows = [
         [item["code"], item["title"], verdict_text(item["verdict"]), item["explanation"]]
         for item in retrained["guardrails"]
     ]
     print_table(f"Candidate {retrained['release']}", ["code", "asks that", "verdict", "why"], rows)
+    if retrained["failed"]:
+        out.print("Rows in quarantine:")
+        for failure in retrained["failed"]:
+            out.print(f"  {in_words(failure)}", markup=False)
     out.print(f"Verdict: {verdict_text(retrained['verdict'])}")
     out.print(f"Dossier: {retrained['dossier']}")
     out.print(f"Data version (DVC): {retrained['data_version']}")

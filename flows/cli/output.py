@@ -22,6 +22,12 @@ def print_json(content: Any) -> None:
     print(json.dumps(content, indent=2, ensure_ascii=False, default=str))  # noqa: T201 - this is the answer
 
 
+def print_error(kind: str, message: str) -> None:
+    """What went wrong, on standard error; never wrapped, so that a path or a command can be copied."""
+    err.print(f"[bold red]{kind}[/]", end=": ")
+    err.print(message, markup=False, soft_wrap=True)
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table; cells are taken as they are, never as markup."""
     table = Table(*columns, title=title, title_justify="left", title_style="bold")

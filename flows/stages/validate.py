@@ -1,6 +1,8 @@
 """Validate: Great Expectations decide what is accepted, quarantined or stops the run."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from expectations import Validation
 from expectations import validate as validate_tables
@@ -34,11 +36,15 @@ def _rows(result: Validation) -> dict[str, dict[str, int]]:
     return {table: {"in": count.rows, "quarantined": count.quarantined} for table, count in result.counts.items()}
 
 
-def refusal(report: dict) -> str:
-    """Why a table rule stops the run, in words."""
-    broken = [failure for failure in report["failed"] if failure.get("level") == "table"]
-    lines = [
-        f"{failure['code']} {failure['table']}{'.' + failure['column'] if failure['column'] else ''}: {failure['rule']}"
-        for failure in broken
-    ]
-    return "the data are not valid:\n  " + "\n  ".join(lines) + f"\nsee {report['docs']}"
+def refusal(report: dict[str, Any]) -> str:
+    """Why the run stops, in words: the table rules that broke, then the rows that went to quarantine."""
+    broken = sorted(report["failed"], key=lambda failure: failure["level"] != "table")
+    return "\n  ".join(["the data are not valid:", *map(in_words, broken)]) + f"\nsee {report['docs']}"
+
+
+def in_words(failure: Mapping[str, Any]) -> str:
+    """A broken rule with its file, column and first rows."""
+    column = f", {failure['column']}" if failure["column"] else ""
+    first = f" {', '.join(failure['examples'])}" if failure["examples"] else ""
+    rows = f" ({failure['rows']:,} against it:{first})" if failure["rows"] else ""
+    return f"{failure['code']} {failure['table']}.parquet{column}: {failure['rule']}{rows}"
