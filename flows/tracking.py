@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flows.evaluation.candidate import Candidate
-from flows.evaluation.figures import prediction_figures
-from flows.evaluation.numbers import skill_table
-from flows.evaluation.predictions import prediction_evidence
 from flows.evaluation.report import Origin
 from flows.pyfunc_signature import example_rows, signature_of
 from flows.workspace import Workspace, read_json
@@ -143,7 +140,7 @@ class Tracker:
             self._mlflow.log_param("kind", candidate.chosen[target])
             self._log_dataset(candidate, origin)
             self._mlflow.log_metrics(_flat(metrics))
-            self._log_figures(candidate, target)
+            self._log_figures(workspace.evaluation / "plots" / target)
             alone = workspace.root / f"pyfunc-{target}"
             save_release(
                 alone,
@@ -168,14 +165,9 @@ class Tracker:
             )
         return str(info.model_uri)
 
-    def _log_figures(self, candidate: Candidate, target: Target) -> None:
-        evidence = prediction_evidence(candidate, target, champion=None)
-        if evidence is None:
-            return
-        skill = skill_table(evidence, str(candidate.chosen[target]), candidate.params.evaluation.seed)
-        for figure in prediction_figures(candidate, evidence, skill):
-            name = "".join(letter if letter.isalnum() else "-" for letter in figure.title.lower())
-            self._mlflow.log_text(figure.svg, f"plots/{name}.svg")
+    def _log_figures(self, folder: Path) -> None:
+        if folder.is_dir():  # there is none where nobody was left to judge
+            self._mlflow.log_artifacts(str(folder), "plots")
 
 
 def _experiment(therapy: str) -> str:

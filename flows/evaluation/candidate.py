@@ -11,6 +11,7 @@ from flows.workspace import Workspace, read_json
 from models.predictors.predictor import Predictor
 from models.predictors.rows import Rows
 from models.release import Release, save_release
+from models.split import Part
 from models.targets import Target, targets_of
 from posology.tables import Tables
 from posology.therapy import Therapy
@@ -23,13 +24,16 @@ class Candidate:
     workspace: Workspace
     params: Params
     therapy: Therapy
-    tables: Tables
 
     @classmethod
     def of(cls, workspace: Workspace, params: Params) -> "Candidate":
         """The candidate that the training stages left."""
-        therapy = workspace.therapy()
-        return cls(workspace, params, therapy, workspace.accepted(therapy))
+        return cls(workspace, params, workspace.therapy())
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The tables that validation let through."""
+        return self.workspace.accepted(self.therapy)
 
     @cached_property
     def targets(self) -> tuple[Target, ...]:
@@ -56,12 +60,11 @@ class Candidate:
 
     def feature_table(self, target: Target) -> pl.DataFrame:
         """The feature rows of a target, all parts."""
-        return pl.read_parquet(self.workspace.features / f"{target}.parquet")
+        return self._feature_tables[target]
 
-    def rows(self, target: Target) -> Mapping[str, Rows]:
-        """The rows of a target by part."""
-        table = self.feature_table(target)
-        return {part: Rows.of(table, part) for part in ("fit", "calibrate", "judge")}
+    def rows(self, target: Target, part: Part) -> Rows:
+        """The rows of a target in one part."""
+        return Rows.of(self.feature_table(target), part)
 
     @cached_property
     def release(self) -> Release:
@@ -79,6 +82,10 @@ class Candidate:
         """Whether the objective's predictors are all there."""
         needs = {"feedback": {"feedback"}, "status": {"status"}, "constrained": {"feedback", "status"}}
         return needs[self.therapy.objective] <= set(self.predictors)
+
+    @cached_property
+    def _feature_tables(self) -> Mapping[Target, pl.DataFrame]:
+        return {target: pl.read_parquet(self.workspace.features / f"{target}.parquet") for target in self.targets}
 
     def _choice(self, target: Target) -> dict:
         return read_json(self.workspace.training(target) / "choice.json")

@@ -28,7 +28,7 @@ def prediction_figures(candidate: Candidate, evidence: PredictionEvidence, skill
     """Skill against baselines, calibration, coverage by protected group, importance."""
     target = evidence.target
     predictor = candidate.predictors[target]
-    judge = candidate.rows(target)["judge"]
+    judge = candidate.rows(target, "judge")
     covered = (evidence.low <= evidence.truth) & (evidence.truth <= evidence.high)
     yield skill_plot(skill)
     yield calibration_plot(evidence.predicted, evidence.truth, evidence.patient, quantity=QUANTITY[target])

@@ -84,9 +84,13 @@ def _batches(table: pl.DataFrame) -> Iterator[pl.Series]:
 
 def _offered(release: Release, decided: pl.DataFrame) -> np.ndarray:
     """(n, n_contents) what was eligible then; all where it was not logged."""
-    ids = release.contents["content_id"].to_list()
-    eligible = decided["eligible"].to_list()
-    return np.array([[True] * len(ids) if row is None else np.isin(ids, row) for row in eligible])
+    listed = decided.select("eligible").with_row_index("row").explode("eligible")
+    place = release.features.contents.places(listed["eligible"])
+    is_content = place >= 0  # not what has left the catalogue since
+    offered = np.zeros((decided.height, release.contents.height), dtype=bool)
+    offered[listed["row"].to_numpy()[is_content], place[is_content]] = True
+    offered[decided["eligible"].is_null().to_numpy()] = True
+    return offered
 
 
 def _judged(release: Release, decided: pl.DataFrame, probability: np.ndarray, q: np.ndarray) -> Judged:

@@ -1,7 +1,5 @@
 """A target's predictions on the judge patients, beside every baseline and the champion."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import polars as pl
 
@@ -16,8 +14,7 @@ from posology.guardrails.evidence import PredictionEvidence
 def prediction_evidence(candidate: Candidate, target: Target, champion: Release | None) -> PredictionEvidence | None:
     """What the judge patients say of a target's predictor; None when there is no predictor or nobody to judge."""
     predictor = candidate.predictors.get(target)
-    rows = candidate.rows(target)
-    judge = rows["judge"]
+    judge = candidate.rows(target, "judge")
     if predictor is None or not judge.target.size:
         return None
     mean, low, high = predictor.predict(judge.features).T
@@ -28,7 +25,7 @@ def prediction_evidence(candidate: Candidate, target: Target, champion: Release 
         predicted=mean,
         low=low,
         high=high,
-        baselines=_baselines(candidate, target, rows),
+        baselines=_baselines(candidate, target, judge),
         champion=_champion(candidate, target, champion),
         nominal_coverage=predictor.coverage,
     )
@@ -45,11 +42,12 @@ def prediction_table(candidate: Candidate, evidence: PredictionEvidence) -> pl.D
     )
 
 
-def _baselines(candidate: Candidate, target: Target, rows: Mapping[str, Rows]) -> dict[str, np.ndarray]:
+def _baselines(candidate: Candidate, target: Target, judge: Rows) -> dict[str, np.ndarray]:
     """The simple predictions, and ridge where the candidate is something larger."""
-    baselines = {name: make(rows["fit"], rows["judge"]) for name, make in baselines_of(target).items()}
+    fit = candidate.rows(target, "fit")
+    baselines = {name: make(fit, judge) for name, make in baselines_of(target).items()}
     if candidate.chosen[target] != "ridge" and "ridge" in candidate.params.training[target].kinds:
-        baselines["ridge"] = candidate.predictor(target, "ridge").predict(rows["judge"].features)[:, 0]
+        baselines["ridge"] = candidate.predictor(target, "ridge").predict(judge.features)[:, 0]
     return baselines
 
 

@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from flows.evaluation.candidate import Candidate
-from flows.evaluation.figures import content_mix, course_figure, policy_figures, prediction_figures
+from flows.evaluation.exhibits import Exhibits
 from flows.evaluation.logged import Judged
-from flows.evaluation.numbers import skill_table, value_rows
 from flows.workspace import read_json
-from posology.dossier import DataFacts, Dossier, Figure, TherapyFacts, render
-from posology.guardrails import Evidence, Finding, overall
+from posology.dossier import DataFacts, Dossier, TherapyFacts, render
+from posology.guardrails import Finding, overall
 
 LIBRARIES = ("catboost", "scikit-learn", "polars", "numpy", "great-expectations", "prefect", "mlflow", "dvc", "bentoml")
 
@@ -30,26 +30,9 @@ class Origin:
 
 
 def dossier_page(
-    candidate: Candidate, evidence: Evidence, judged: Judged | None, findings: Sequence[Finding], origin: Origin
+    candidate: Candidate, exhibits: Exhibits, judged: Judged | None, findings: Sequence[Finding], origin: Origin
 ) -> str:
     """The dossier as one HTML page."""
-    seed = candidate.params.evaluation.seed
-    skills = {
-        target: skill_table(found, str(candidate.chosen[target]), seed)
-        for target in candidate.targets
-        if (found := evidence.prediction(target)) is not None
-    }
-    values = value_rows(judged.logged, seed) if judged else ()
-    mix = content_mix(candidate, judged) if judged else {}
-    figures: list[Figure] = []
-    for target, skill in skills.items():
-        found = evidence.prediction(target)
-        if found is not None:
-            figures += prediction_figures(candidate, found, skill)
-    if judged:
-        figures += policy_figures(judged, values, mix)
-    if "feedback" in candidate.targets:
-        figures.append(course_figure(candidate))
     therapy, release = candidate.therapy, candidate.release
     return render(
         Dossier(
@@ -65,12 +48,12 @@ def dossier_page(
             findings=findings,
             data=_data(candidate),
             split=_split(candidate),
-            skills=tuple(skills.values()),
-            policies=values,
+            skills=tuple(exhibits.skills.values()),
+            policies=exhibits.values,
             value_unit="mean F per session (0 to 1)",
             logged_value=float(judged.logged.reward.mean()) if judged else None,
-            content_mix=mix,
-            figures=tuple(figures),
+            content_mix=exhibits.mix,
+            figures=tuple(chain.from_iterable(exhibits.figures.values())),
             limitations=tuple(_limitations(candidate, judged)),
             software={name: version(name) for name in LIBRARIES},
             commands=(f"posology retrain {therapy.name} --data DIR", "dvc repro"),

@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 
 from flows.evaluation.candidate import Candidate
+from flows.evaluation.exhibits import Exhibits
 from flows.evaluation.logged import Judged, judged_decisions
-from flows.evaluation.numbers import prediction_metrics, value_rows
+from flows.evaluation.numbers import prediction_metrics
 from flows.evaluation.predictions import prediction_evidence, prediction_table
 from flows.evaluation.report import Origin, dossier_page
 from flows.evaluation.stress import golden_answers, golden_evidence, stress_evidence, stress_set
@@ -28,7 +29,7 @@ from posology.guardrails import (
 
 
 def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Path | None = None) -> None:
-    """Write findings, verdict, metrics, golden answers, what they rest on, and the dossier of the candidate.
+    """Write findings, verdict, metrics, golden answers, what they rest on, plots and dossier of the candidate.
 
     Args:
         workspace: holds what the training stages left.
@@ -55,13 +56,15 @@ def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Pat
         seed=params.evaluation.seed,
     )
     findings = judge(guardrails_from(params.guardrails), evidence)
+    exhibits = Exhibits.of(candidate, evidence, judged)
     with whole_folder(workspace.evaluation) as partial:
         write_json(partial / "guardrails.json", _verdict(candidate, findings))
-        write_json(partial / "metrics.json", _metrics(evidence, judged, params))
+        write_json(partial / "metrics.json", _metrics(evidence, judged, exhibits))
         write_json(partial / "golden.json", golden)
         for name, table in _tables(candidate, evidence, judged).items():
             table.write_parquet(partial / f"{name}.parquet")
-        write_whole(partial / "dossier.html", dossier_page(candidate, evidence, judged, findings, origin))
+        exhibits.write_figures(partial / "plots")
+        write_whole(partial / "dossier.html", dossier_page(candidate, exhibits, judged, findings, origin))
 
 
 def _tables(candidate: Candidate, evidence: Evidence, judged: Judged | None) -> dict[str, pl.DataFrame]:
@@ -94,16 +97,15 @@ def _verdict(candidate: Candidate, findings: tuple[Finding, ...]) -> dict[str, A
     }
 
 
-def _metrics(evidence: Evidence, judged: Judged | None, params: Params) -> dict[str, Any]:
+def _metrics(evidence: Evidence, judged: Judged | None, exhibits: Exhibits) -> dict[str, Any]:
     metrics: dict[str, Any] = {
         target: dict(prediction_metrics(found))
         for target in evidence.declared
         if (found := evidence.prediction(target)) is not None
     }
     if judged:
-        values = value_rows(judged.logged, params.evaluation.seed)
         metrics["policy"] = {
             "logged": float(judged.logged.reward.mean()),
-            **{row.estimator: row.estimate.mean for row in values},
+            **{row.estimator: row.estimate.mean for row in exhibits.values},
         }
     return metrics
