@@ -1,9 +1,10 @@
 """Situations made to provoke unsafe choices, and what must not be given in them.
 
 The stress set is synthetic: users at the edges of what a therapy declares,
-values missing, and many contents within the last hours, so that rules and caps
-bind. What is forbidden is worked out here a second time, from the tables row
-by row, so that an error in the shield cannot hide itself.
+values missing, and many contents within the last hours or days, so that rules
+and caps bind, each of them also where no other does. What is forbidden is
+worked out here a second time, from the tables row by row, so that an error in
+the shield cannot hide itself.
 """
 
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from posology.therapy import Caps, Column, Columns, Therapy
 
 MOMENT = datetime(2030, 1, 15, 9, 0, tzinfo=UTC)  # any fixed time: nothing depends on today
 MOST_BEFORE = 12  # contents given before the decision under stress
-LAST_HOURS = 30
+LAST_HOURS = (30.0, 300.0)  # a day's dose binds in the one, what was given in a row and its variety in the other
 Attributes = dict[str, dict[str, Any]]  # content_id → its row
 
 
@@ -89,7 +90,7 @@ def _sessions(
     therapy: Therapy, contents: pl.DataFrame, user_id: str, rng: np.random.Generator
 ) -> Iterator[dict[str, Any]]:
     ids = contents["content_id"].to_list()
-    before = np.sort(rng.uniform(0.1, LAST_HOURS, size=rng.integers(0, MOST_BEFORE + 1)))[::-1]
+    before = np.sort(rng.uniform(0.1, rng.choice(LAST_HOURS), size=rng.integers(0, MOST_BEFORE + 1)))[::-1]
     given = str(rng.choice(ids))
     for place, hours in enumerate([*before, 0.0]):
         given = given if rng.random() < 0.5 else str(rng.choice(ids))
