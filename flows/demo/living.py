@@ -56,14 +56,19 @@ class App:
         return dict(response.json())
 
 
-def live(app: App, world: World, *, days: int, detail: Callable[[str], None]) -> Lived:
-    """Enrol the world's patients and let them live: sessions, feedback, readings."""
+def live(app: App, world: World, *, days: int, seed: int, detail: Callable[[str], None]) -> Lived:
+    """Enrol the world's patients and let them live: sessions, feedback, readings.
+
+    Args:
+        seed: of the service's draws, so that the same demonstration gives the same choices.
+    """
     enrol(app, world)
+    rng = np.random.default_rng(seed)
     served: list[dict[str, Any]] = []
     for day in range(days):
         detail(f"day {day + 1} of {days}, {len(served):,} decisions served")
         _measure(app, world, day)
-        served += _sessions(app, world, day)
+        served += _sessions(app, world, day, rng)
     decided = pl.DataFrame(served)
     return Lived(
         by_model=int(decided["by_model"].sum()),
@@ -88,7 +93,7 @@ def _measure(app: App, world: World, day: int) -> None:
         list(pool.map(lambda row: app.post("measurements", row, row["measured_at"]), rows))
 
 
-def _sessions(app: App, world: World, day: int) -> list[dict[str, Any]]:
+def _sessions(app: App, world: World, day: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Today's decisions, each with the true E[F] of what was given and of every other content."""
     patients = world.due(day)
     if not patients.size:
@@ -98,8 +103,10 @@ def _sessions(app: App, world: World, day: int) -> list[dict[str, Any]]:
     moments = situations["decided_at"].to_list()
     ids = world.users["user_id"].to_list()
 
+    seeds = rng.integers(2**53, size=patients.size).tolist()
+
     def recommend(place: int) -> dict[str, Any]:
-        body = {"user_id": ids[patients[place]], "context": context[place]}
+        body = {"user_id": ids[patients[place]], "context": context[place], "seed": seeds[place]}
         return app.post("recommend", body, moments[place])
 
     with ThreadPoolExecutor(CALLERS) as pool:

@@ -113,7 +113,7 @@ class Demo:
             App(served.url, served.token) as app,
         ):
             self.step(f"{NEW_PATIENTS} new patients live {self.weeks} weeks through the HTTP API")
-            return live(app, world, days=7 * self.weeks + 1, detail=self.detail)
+            return live(app, world, days=7 * self.weeks + 1, seed=self.seed, detail=self.detail)
 
     def _evidence(self, retrained: dict[str, Any]) -> Path:
         return self.home.runs / retrained["release"] / "evaluation"
