@@ -39,8 +39,7 @@ app.command()(run.ui)
 def main() -> None:
     """Run the command line; errors are said in words, with the exit status they stand for."""
     be_quiet()
-    for number in (signal.SIGINT, signal.SIGTERM):  # both, also where a shell started us with SIGINT ignored
-        signal.signal(number, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except PosologyError as error:
@@ -55,5 +54,5 @@ def main() -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """A request to end unwinds every block, so that whatever was started is stopped."""
+    """A request to end is taken as Ctrl-C is: it unwinds every block, so that whatever was started is stopped."""
     raise KeyboardInterrupt
