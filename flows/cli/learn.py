@@ -1,5 +1,6 @@
 """``retrain`` and ``schedule``."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,11 +47,13 @@ def retrain(
 def run_retrain(known: Here, therapy: str, data: Path | None, step: Any) -> dict[str, Any]:
     """Run the flow with a Prefect server around it; gives what ``--json`` prints."""
     from flows.announce import listening
+    from flows.loading import load_stages
     from flows.orchestration import orchestrated
     from flows.versioning import therapy_argument
 
     step("Start or join the Prefect server")
-    with orchestrated(known.home, known.settings), listening(step):
+    meanwhile = partial(load_stages, known.home, known.settings)
+    with orchestrated(known.home, known.settings, meanwhile=meanwhile), listening(step):
         from flows.retrain import retrain as flow
 
         folder = str(data.absolute()) if data else None
