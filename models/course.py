@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from models.contents import ContentArrays, places_in
+from models.fold import DECIDED, FED_BACK, FED_BACK_AT_ONCE, MEASURED
 from posology.errors import TableError
 from posology.tables import Tables
 from posology.therapy import Therapy
 
-MEASURED, FED_BACK, DECIDED, FED_BACK_AT_ONCE = range(4)  # also the order at equal times
 MICROSECONDS_PER_DAY = 86_400_000_000
 
 

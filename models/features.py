@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from models.contents import ContentArrays
-from models.course import DECIDED, courses_of
-from models.fold import CANDIDATE, COURSE, PER_NUMBER, Catalogue, Folded, fold
+from models.course import courses_of
+from models.fold import CANDIDATE, COURSE, DECIDED, PER_NUMBER, Catalogue, Folded, fold
 from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables

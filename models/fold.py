@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-from models.course import DECIDED, FED_BACK, FED_BACK_AT_ONCE, MEASURED
-
+MEASURED, FED_BACK, DECIDED, FED_BACK_AT_ONCE = range(4)  # kinds of event, in their order at equal times
 COURSE = (
     "days_enrolled",
     "given",
