@@ -1,5 +1,6 @@
 """What a run leaves in MLflow: parameters, metrics, plots, data set, predictors, dossier."""
 
+import platform
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.report import Origin
+from flows.killed_runs import COMPLETED, OWNER, sweep
 from flows.pyfunc_signature import example_rows, signature_of
 from flows.workspace import Workspace, read_json
 from models.release import save_release
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 ROOT = Path(__file__).resolve().parent.parent
-COMPLETED = "completed"
 REQUIREMENTS = tuple(
     f"{name}=={version(name)}"
     for name in ("catboost", "scikit-learn", "polars", "numpy", "numba", "pandas", "pyarrow", "pydantic", "pyyaml")
@@ -51,23 +52,13 @@ class Tracker:
         mlflow.set_tracking_uri(tracking_uri)
         mlflow.set_registry_uri(tracking_uri)
         self._mlflow = mlflow
+        self._owner = f"{platform.node()}:{artifacts}"
         self._artifacts = None if tracking_uri.startswith("http") else artifacts.as_uri()
 
     def sweep(self, therapy: str) -> int:
-        """Hide what killed runs left: runs never ended are deleted, versions never completed removed."""
-        client = self._mlflow.MlflowClient()
-        experiment = client.get_experiment_by_name(_experiment(therapy))
-        if experiment is None:
-            return 0
-        unfinished = client.search_runs([experiment.experiment_id], "attributes.status = 'RUNNING'")
-        for run in unfinished:
-            client.set_terminated(run.info.run_id, "KILLED")
-            client.delete_run(run.info.run_id)
-        for target in ("feedback", "status", "release"):
-            for found in client.search_model_versions(f"name = '{therapy}-{target}'"):
-                if found.tags.get(COMPLETED) != "true":
-                    client.delete_model_version(found.name, str(found.version))
-        return len(unfinished)
+        """Hide what killed runs of this home left; nobody else may be tracking the therapy from here."""
+        models = [f"{therapy}-{kind}" for kind in ("feedback", "status", "release")]
+        return sweep(self._mlflow.MlflowClient(), experiment=_experiment(therapy), models=models, owner=self._owner)
 
     def log_release(self, workspace: Workspace, candidate: Candidate, origin: Origin) -> Tracked:
         """One run for the release, one inside it for each predictor; registers the predictors."""
@@ -102,7 +93,8 @@ class Tracker:
     def _run(self, therapy: Therapy, name: str, tags: Mapping[str, str], *, nested: bool = False) -> Iterator["Run"]:
         experiment = self._mlflow.get_experiment_by_name(_experiment(therapy.name))
         experiment_id = experiment.experiment_id if experiment else self._create_experiment(therapy)
-        with self._mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=dict(tags), nested=nested) as run:
+        tags = {**tags, OWNER: self._owner}
+        with self._mlflow.start_run(experiment_id=experiment_id, run_name=name, tags=tags, nested=nested) as run:
             yield run
             self._mlflow.set_tag(COMPLETED, "true")
 

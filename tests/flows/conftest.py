@@ -3,16 +3,20 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from flows.evidence_files import DOSSIER, GUARDRAILS
 from flows.home import Home
+from flows.params import Simulation
 from flows.promotion import Promotion
+from flows.quiet import be_quiet
 from flows.registry import Registry
 from flows.release_version import ReleaseVersion
 from flows.review import Review
@@ -25,12 +29,15 @@ from models.predictors.ridge import Ridge
 from models.release import Release, save_release
 from posology.digests import digest_of_file
 from posology.guardrails.finding import Finding, Verdict, overall
-from posology.tables import catalogue_of
+from posology.simulators import simulate
+from posology.tables import Tables, catalogue_of
 from posology.therapy import Therapy
+from posology.therapy_file import load_therapy
 from serving.ranking import answer_rank
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 ReleaseMaker = Callable[..., ReleaseVersion]
+COHORT = Simulation(patients=150, seed=7)
 
 
 @pytest.fixture
@@ -173,3 +180,85 @@ def sign(review: Review) -> Callable[..., None]:
         review.sign(version.release, name=name, meaning=meaning, reason="I read it", now=at)
 
     return by
+
+
+@pytest.fixture(scope="session")
+def prefect_api(prefect_home: Home) -> Iterator[str]:
+    """The address of Prefect's API; flows of this process report there. Import flows after it, inside tests."""
+    from flows.orchestration import orchestrated
+
+    be_quiet()
+    with orchestrated(prefect_home, Settings(home=prefect_home.root)) as address:
+        yield address
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """A real run of the flow on a small cohort: where, on what, which steps it announced, what it gave."""
+
+    home: Home
+    settings: Settings
+    data: Path
+    steps: tuple[str, ...]
+    result: dict[str, Any]
+
+    @property
+    def registry(self) -> Registry:
+        return Registry.open(self.home, self.settings)
+
+
+@pytest.fixture(scope="session")
+def retrained(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Retraining:
+    """One run that many tests look at; none may change it."""
+    from flows.announce import listening
+    from flows.retrain import retrain
+
+    folder = tmp_path_factory.mktemp("retrained")
+    simulate(load_therapy("mci"), patients=COHORT.patients, seed=COHORT.seed).write(folder / "data")
+    home = Home.open(folder / "home")
+    steps: list[str] = []
+    with listening(steps.append):
+        result = retrain("mci", str(folder / "data"), str(home.root))
+    assert result
+    return Retraining(home, Settings.read(home.root), folder / "data", tuple(steps), result)
+
+
+@pytest.fixture(scope="session")
+def calm_file(calm: Therapy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a therapy that nobody ships, in a folder with a space in its name."""
+    file = tmp_path_factory.mktemp("my therapies") / "calm.yaml"
+    file.write_text(yaml.safe_dump(calm.model_dump(mode="json", exclude_none=True)))
+    return file
+
+
+@pytest.fixture(scope="session")
+def calm_data(calm: Therapy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The four tables of 40 patients who breathe: slow breathing brings more than rest."""
+    folder = tmp_path_factory.mktemp("calm") / "data"
+    calm_tables(calm, patients=40).write(folder)
+    return folder
+
+
+def calm_tables(calm: Therapy, *, patients: int, sessions: int = 8) -> Tables:
+    """A cohort in which content and age both matter; the propensities were logged."""
+    rng = np.random.default_rng(7)
+    users, given = [], []
+    for number in range(patients):
+        user_id, age = f"calm-{number:03d}", float(rng.integers(20, 80))
+        enrolled = NOW - timedelta(days=float(rng.integers(60, 120)))
+        users.append({"user_id": user_id, "enrolled_at": enrolled, "consent": True, "age": age})
+        for day in range(sessions):
+            content = str(rng.choice(["rest", "slow"]))
+            decided = enrolled + timedelta(days=1 + 4 * day)
+            given.append(
+                {
+                    "decision_id": f"{user_id}-{day}",
+                    "user_id": user_id,
+                    "decided_at": decided,
+                    "content_id": content,
+                    "probability": 0.5,
+                    "feedback_at": decided + timedelta(hours=1),
+                    "score": float(np.clip(30 + 30 * (content == "slow") + age / 4 + rng.normal(0, 8), 0, 100)),
+                }
+            )
+    return Tables.from_rows(calm, users=users, contents=calm.catalogue or [], sessions=given)
