@@ -51,11 +51,14 @@ class CatBoost:
             model = getattr(self, name)
             metadata = model.get_metadata()
             params = json.loads(metadata["params"])
-            params["system_options"]["thread_count"] = 1
+            for place in ("system_options", "flat_params"):
+                params[place]["thread_count"] = 1
             metadata["params"] = canonical_json(params)
             for key in VARYING:
                 metadata[key] = ""
-            model.save_model(str(folder / f"{name}.cbm"))
+            path = str(folder / f"{name}.cbm")
+            model.save_model(path)
+            CatBoostRegressor().load_model(path).save_model(path)  # a model just fitted is packed differently
 
     @classmethod
     def load(cls, folder: Path) -> Self:

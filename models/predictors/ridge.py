@@ -84,7 +84,8 @@ class Ridge:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low and high."""
-        mean = self.design(features) @ self.weights + self.intercept
+        terms = self.design(features) * self.weights  # not a matrix product: its last bit depends on the other rows
+        mean = terms.sum(axis=1) + self.intercept
         return np.column_stack([mean, mean + self.tails[0], mean + self.tails[1]])
 
     def importance(self, rows: Rows) -> np.ndarray:
