@@ -123,7 +123,7 @@ def choose(
         return Choice(default.content_id, 1.0, "safe_default", (NO_FIRST_STATUS,), seed, _certain(ranking, default))
     if scored.blocks.eligible[0].sum() == 1:
         return Choice(ranking[0].content_id, 1.0, "safe_default", (NOTHING_ELSE,), seed, ranking)
-    chosen = rows[_draw(scored.probability[0], seed)]
+    chosen = rows[draw(scored.probability[0], seed)]
     return Choice(chosen.content_id, chosen.probability, "model", (), seed, ranking)
 
 
@@ -188,7 +188,7 @@ def _certain(ranking: tuple[Ranked, ...], default: Ranked) -> tuple[Ranked, ...]
     return (replace(default, probability=1.0), *rest)
 
 
-def _draw(probability: np.ndarray, seed: int) -> int:
+def draw(probability: np.ndarray, seed: int) -> int:
     """Inverse transform sampling with the generator of the seed (PCG64)."""
     reached = np.cumsum(probability)
     point = np.random.default_rng(seed).random() * reached[-1]

@@ -68,7 +68,7 @@ class Release:
             CannotDo: a part was changed after the release was made.
         """
         about, found = _about(folder), _digests(folder)
-        promised = dict.fromkeys(ALWAYS) | about["digests"]
+        promised = dict.fromkeys(ALWAYS, "") | about["digests"]
         changed = sorted(part for part in promised | found if promised.get(part) != found.get(part))
         if changed or about["format"] != FORMAT:
             raise CannotDo(

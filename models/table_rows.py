@@ -43,12 +43,13 @@ def tables_from(therapy: Therapy, rows: pd.DataFrame, contents: pl.DataFrame | N
     times = [name for name, kind in columns.items() if kind == UTC_TIME]
     frame = cast(pl.DataFrame, pl.from_pandas(rows[list(columns)]))
     frame = frame.with_columns(pl.col(times).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
-    raw = {
-        name: frame.filter(pl.col(TABLE) == name).select(
-            [column for column in schema_of(name, therapy) if column in frame.columns]
-        )
-        for name in NAMES
-    }
+    raw = {name: _rows(frame, name, schema_of(name, therapy)) for name in NAMES}
     if raw["contents"].is_empty() and contents is not None:
         raw["contents"] = contents
     return Tables.conform(therapy, raw)
+
+
+def _rows(frame: pl.DataFrame, table: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    columns = {name: kind for name, kind in schema.items() if name in frame.columns}
+    rows = frame.filter(pl.col(TABLE) == table).select(list(columns))
+    return rows if rows.height else pl.DataFrame(schema=columns)  # pandas has no types without values
