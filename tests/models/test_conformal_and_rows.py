@@ -49,6 +49,11 @@ def test_the_margin_is_the_quantile_of_patients_and_not_of_rows():
     assert conformal_margin(score, patient, coverage=0.6) == 2.0
 
 
+def test_the_margin_is_a_little_wider_for_there_are_few_patients():
+    score = np.arange(1.0, 10)  # the 0.75 (1 + 1/9) quantile of nine is the eighth, not the seventh
+    assert conformal_margin(score, np.arange(9), coverage=0.75) == 8
+
+
 @given(
     coverage=st.floats(0.5, 0.99),
     scored=st.lists(st.tuples(st.integers(0, 5), st.floats(-5, 5)), min_size=1, max_size=30),

@@ -157,6 +157,15 @@ def test_what_became_known_all_at_once_is_split_by_patient_only():
     assert set(found["part"]) == {part for part, _ in SHARES}
 
 
+def test_what_became_known_at_the_cut_is_past():
+    rows = known_rows([(f"u{n}", day) for n in range(30) for day in (1, 2, 3)])
+    assert time_cut(rows, past_share=0.5) == START + 2 * DAY
+    found = split(rows, past_share=0.5).group_by("part").agg(pl.col("known_at").unique().sort())
+    known_at = dict(found.iter_rows())
+    assert known_at["judge"] == [START + 3 * DAY]
+    assert known_at["fit"] == known_at["calibrate"] == [START + DAY, START + 2 * DAY]
+
+
 def test_the_past_holds_its_share_of_the_rows():
     rows = known_rows([(f"u{n}", n) for n in range(100)])
     assert time_cut(rows, past_share=0.6) == START + 60 * DAY
