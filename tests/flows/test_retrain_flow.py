@@ -1,0 +1,200 @@
+"""The flow: all stages in order, one release in the registry; what cannot be retrained leaves nothing to see."""
+
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+
+from flows.home import Home
+from flows.registry import Registry
+from flows.review import Review
+from flows.settings import Settings
+from flows.stages import STAGES
+from flows.workspace import read_json
+from models.release import Release
+from posology.digests import digest_of_file
+from posology.errors import DataInvalid, TableError, TooSmall
+from posology.tables import NAMES, Tables
+from posology.therapy import Therapy
+
+Retraining = Any  # flows of conftest
+Retrain = Callable[..., dict[str, Any]]
+
+STEP_OF_STAGE = {
+    "take_snapshot": "snapshot",
+    "validate_data": "validate",
+    "build_features": "featurize",
+    "train_f": "train-feedback",
+    "train_mf": "train-status",
+    "judge_candidate": "evaluate",
+    "assemble": "release",
+}
+
+
+@pytest.fixture
+def retrain(prefect_api: str, home: Home, settings: Settings, registry: Registry, calm_file: Path) -> Retrain:
+    """Runs the flow on the small therapy in a home of its own."""
+    from flows.retrain import retrain as flow
+
+    return lambda data: flow(str(calm_file), str(data) if data else None, str(home.root))
+
+
+def with_table(data: Path, folder: Path, name: str, table: pl.DataFrame) -> Path:
+    folder.mkdir()
+    for other in NAMES:
+        (folder / f"{other}.parquet").write_bytes((data / f"{other}.parquet").read_bytes())
+    table.write_parquet(folder / f"{name}.parquet")
+    return folder
+
+
+def test_the_flow_runs_the_stages_of_the_list_in_its_order(retrained: Retraining) -> None:
+    from flows import retrain as module
+
+    stage_of = {getattr(module, step).name: stage for step, stage in STEP_OF_STAGE.items()}
+    assert tuple(stage_of[step] for step in retrained.steps if step in stage_of) == STAGES
+
+
+def test_the_flow_ends_with_a_candidate_and_its_dossier(retrained: Retraining) -> None:
+    result = retrained.result
+    candidate = retrained.registry.candidate("mci")
+    assert candidate.release == result["release"]
+    assert candidate.tags["verdict"] == result["verdict"] == "insufficient evidence"  # 150 patients are few
+    assert Release.load(retrained.registry.download(candidate)).name == result["release"]
+    assert digest_of_file(Path(result["dossier"])) == candidate.tags["dossier_digest"]
+    assert {item["code"] for item in result["guardrails"]} >= {"G001", "G101", "G301", "G401", "G501", "G601"}
+    assert all(item["explanation"] for item in result["guardrails"])
+    assert retrained.registry.champion("mci") is None
+
+
+def test_the_flow_keeps_evidence_under_the_name_of_the_release(retrained: Retraining) -> None:
+    kept = retrained.home.runs / retrained.result["release"]
+    assert {path.name for path in kept.iterdir()} == {"evaluation", "quarantine"}
+    assert read_json(kept / "evaluation" / "guardrails.json")["guardrails"] == retrained.result["guardrails"]
+    assert list((retrained.home.root / "work").iterdir()) == []
+
+
+def test_a_reviewer_finds_the_candidate(retrained: Retraining) -> None:
+    (case,) = Review(retrained.home, retrained.settings, retrained.registry).list_candidates()
+    assert case.version.release == retrained.result["release"]
+    assert "needs 1 approval" in case.missing
+
+
+def test_prefect_shows_the_run_and_its_verdict(prefect_api: str, retrained: Retraining) -> None:
+    runs = httpx.post(f"{prefect_api}/flow_runs/filter", json={}, trust_env=False).json()
+    assert ("retrain mci", "Completed") in {(run["name"], run["state_name"]) for run in runs}
+    shown = httpx.post(f"{prefect_api}/artifacts/latest/filter", json={}, trust_env=False).json()
+    text_of = {artifact["key"]: artifact["data"] for artifact in shown}
+    assert text_of["verdict"].startswith(f"# {retrained.result['release']}: insufficient evidence")
+    assert "| G501 |" in text_of["verdict"]
+    assert Path(retrained.result["dossier"]).as_uri() in text_of["dossier"]
+
+
+def test_the_store_and_the_tables_of_the_same_patients_give_the_same_release_and_version(
+    retrain: Retrain, registry: Registry, settings: Settings, calm: Therapy, calm_data: Path
+) -> None:
+    from serving.store import Store
+
+    with closing(Store.open(settings.store_url, calm)) as store:
+        store.load(Tables.read(calm_data, calm))
+    from_folder, from_store = retrain(calm_data), retrain(None)
+    assert from_store["release"] == from_folder["release"]
+    assert retrain(calm_data) == from_folder
+    candidate = registry.candidate("calm")
+    assert candidate
+    assert (candidate.release, candidate.version) == (from_folder["release"], "1")
+
+
+def early_feedback(sessions: pl.DataFrame) -> pl.DataFrame:
+    return sessions.with_columns(feedback_at=pl.col("decided_at").dt.offset_by("-1h"))
+
+
+def two_patients(users: pl.DataFrame) -> pl.DataFrame:
+    return users.head(2)
+
+
+BAD_DATA = {
+    "feedback before its decision": (
+        "sessions",
+        early_feedback,
+        r"V108 sessions(.|\n)*V701 sessions\.parquet, feedback_at.*calm-000-0",
+    ),
+    "a wrong dtype": (
+        "sessions",
+        lambda table: table.with_columns(score="content_id"),
+        r"V103 sessions\.parquet, score",
+    ),
+    "a missing column": ("users", lambda table: table.drop("age"), r"V101 users\.parquet, age"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_DATA)
+def test_bad_data_stop_the_flow_and_nothing_of_it_is_seen(
+    retrain: Retrain, registry: Registry, calm_data: Path, tmp_path: Path, kind: str
+) -> None:
+    name, change, message = BAD_DATA[kind]
+    changed = change(pl.read_parquet(calm_data / f"{name}.parquet"))
+    with pytest.raises(DataInvalid, match=message):
+        retrain(with_table(calm_data, tmp_path / "data", name, changed))
+    assert_nothing_is_seen(tmp_path / "home", registry)
+
+
+def test_too_few_patients_stop_the_flow_and_nothing_of_it_is_seen(
+    retrain: Retrain, registry: Registry, calm: Therapy, calm_data: Path, tmp_path: Path
+) -> None:
+    Tables.read(calm_data, calm).of_users(["calm-000", "calm-001"]).write(tmp_path / "data")
+    with pytest.raises(TooSmall, match="too small to split"):
+        retrain(tmp_path / "data")
+    with pytest.raises(TableError, match="no such folder"):
+        retrain(tmp_path / "nowhere")
+    assert_nothing_is_seen(tmp_path / "home", registry)
+
+
+def assert_nothing_is_seen(home: Path, registry: Registry) -> None:
+    from mlflow import MlflowClient
+
+    assert registry.therapies() == []
+    assert not (home / "runs").exists()
+    assert list((home / "work").iterdir()) == []
+    assert not list(home.rglob("*.partial"))
+    assert MlflowClient(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}").get_experiment_by_name("posology/calm") is None
+
+
+def test_a_scheduled_run_that_comes_hours_late_is_left_to_the_next(
+    retrain: Retrain, registry: Registry, calm_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.runtime import flow_run
+
+    monkeypatch.setitem(flow_run.FIELDS, "scheduled_start_time", lambda: datetime.now(UTC) - timedelta(hours=7))
+    assert retrain(calm_data) is None
+    assert registry.therapies() == []
+
+
+@pytest.mark.parametrize(("error", "tries"), [(TooSmall("two patients"), 1), (ConnectionError("the network"), 2)])
+def test_only_what_may_go_better_next_time_is_tried_again(
+    prefect_api: str, monkeypatch: pytest.MonkeyPatch, error: Exception, tries: int
+) -> None:
+    from prefect import flow
+
+    from flows import tasks
+
+    monkeypatch.setattr(tasks, "RETRY_SECONDS", 0)
+    tried = []
+
+    def fail() -> None:
+        tried.append(1)
+        raise error
+
+    reach_outside = tasks.step("Reach outside", fail, retries=1)
+
+    @flow(name="fail")
+    def failing() -> None:
+        reach_outside()
+
+    with pytest.raises(type(error)):
+        failing()
+    assert len(tried) == tries
