@@ -24,7 +24,7 @@ class PredictorOfRows(PythonModel):
         self.release = Release.load(Path(context.artifacts["release"]))
         self.target = next(target for target in TARGETS if getattr(self.release, target))
 
-    def predict(self, context, model_input, params=None):  # noqa: ARG002 - MLflow takes type hints for a schema
+    def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:  # noqa: ARG002
         """``decision_id``, ``mean``, ``low``, ``high``, one row a session.
 
         ``model_input`` holds rows of users, measurements and sessions (and of contents, else those of the

@@ -145,7 +145,7 @@ class Tracker:
 
     def _log_pyfunc(self, release: Path, therapy: Therapy, tables: Tables) -> str:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # hints about type annotations and integer columns
+            warnings.simplefilter("ignore")  # MLflow hints at what it would do without a signature
             info = self._mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(ROOT / "flows" / "pyfunc_model.py"),

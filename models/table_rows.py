@@ -52,4 +52,5 @@ def tables_from(therapy: Therapy, rows: pd.DataFrame, contents: pl.DataFrame | N
 def _rows(frame: pl.DataFrame, table: str, schema: dict[str, pl.DataType]) -> pl.DataFrame:
     columns = {name: kind for name, kind in schema.items() if name in frame.columns}
     rows = frame.filter(pl.col(TABLE) == table).select(list(columns))
-    return rows if rows.height else pl.DataFrame(schema=columns)  # pandas has no types without values
+    empty = [name for name in columns if rows[name].null_count() == rows.height]
+    return rows.with_columns(pl.lit(None, columns[name]).alias(name) for name in empty)  # pandas: no type, no values
