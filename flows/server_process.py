@@ -15,6 +15,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
+
 from flows import keeper
 from flows.locks import exclusive, held
 from posology.errors import ServiceDown
@@ -72,6 +74,14 @@ class ServerProcess:
 
     def _start(self) -> str:
         port = free_port(self.usual_port)
+        try:
+            return self._start_at(port)
+        except ServiceDown:
+            if free_port(port) == port:
+                raise
+            return self._start_at(free_port())  # somebody else was quicker to take the port
+
+    def _start_at(self, port: int) -> str:
         address = f"http://127.0.0.1:{port}"
         with self.log.open("wb") as log:
             process = subprocess.Popen(
@@ -84,7 +94,7 @@ class ServerProcess:
             )
         _keepers.append(process)
         deadline = time.monotonic() + self.start_seconds
-        while not is_well(address + self.health_path):
+        while not (is_well(address + self.health_path) and is_served_by(process.pid, port)):
             if process.poll() is not None:
                 raise ServiceDown(f"The {self.name} server ended before it was ready. {self._last_words()}")
             if time.monotonic() > deadline:
@@ -118,6 +128,17 @@ def is_well(url: str) -> bool:
     with closing(HTTPConnection(place.netloc, timeout=2.0)) as connection, suppress(OSError, HTTPException):
         connection.request("GET", place.path or "/")
         return connection.getresponse().status == HTTPStatus.OK
+    return False
+
+
+def is_served_by(pid: int, port: int) -> bool:
+    """Whether a process below this one listens on a port: who answers there may be another home's server."""
+    with suppress(psutil.Error):
+        return any(
+            connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            for child in psutil.Process(pid).children(recursive=True)
+            for connection in child.net_connections("tcp")
+        )
     return False
 
 

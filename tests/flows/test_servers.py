@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from flows import server_process
 from flows.home import Home
 from flows.keeper import stop_group
 from flows.registry import Registry
@@ -120,6 +121,19 @@ def test_a_record_of_a_server_that_is_gone_is_not_believed(tmp_path: Path) -> No
     (tmp_path / "server.json").write_text(json.dumps({"pid": os.getpid(), "address": "http://127.0.0.1:9"}))
     with toy(tmp_path).running() as address:
         assert is_well(address)
+
+
+def test_who_answers_at_our_port_is_not_taken_for_our_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, others = toy(tmp_path / "mine"), toy(tmp_path / "others")
+    with others.running() as taken:
+        port = int(taken.rpartition(":")[2])
+        quick = iter([port])  # when we looked, the port was still free
+        free_port = server_process.free_port
+        monkeypatch.setattr(server_process, "free_port", lambda usual=0: next(quick, None) or free_port(usual))
+        with mine.running() as address:
+            assert address != taken
+            assert is_well(address)
+            assert pids_of(tmp_path / "mine")
 
 
 def test_a_server_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
