@@ -10,9 +10,9 @@ lint:
     uv run mypy
     uv run lint-imports
 
-# the tests
+# the tests, on two cores; a file stays together so that its servers are started once
 test:
-    uv run pytest
+    uv run pytest -n 2 --dist loadfile
 
 # set formatting and what can be mended by machine
 fix:
