@@ -19,7 +19,10 @@ SESSIONS = 3
 
 
 def signature_of(therapy: Therapy) -> "ModelSignature":
-    """Columns of the table rows, and of the predictions; every column but ``table`` may be missing."""
+    """Columns of the table rows, and of the predictions.
+
+    MLflow asks for ``table`` alone, as every other column may be without a value; which must be there the model knows.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types.schema import ColSpec, Schema
 

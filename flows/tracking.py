@@ -66,7 +66,8 @@ class Tracker:
         metrics = read_json(workspace.evaluation / "metrics.json")
         tags = _tags(workspace, candidate, origin, verdict["verdict"])
         with self._run(candidate.therapy, f"retrain {candidate.release.name}", tags) as run:
-            self._mlflow.log_params(_flat(candidate.params.model_dump(mode="json", exclude={"training"})))
+            shared = {name: values for name, values in candidate.params.envelope.items() if name != "training"}
+            self._mlflow.log_params({"therapy": candidate.therapy.name, **_flat(shared)})
             self._log_dataset(candidate, origin)
             self._mlflow.log_metrics(_flat(metrics))
             self._mlflow.log_artifacts(str(workspace.release), "release")
