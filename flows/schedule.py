@@ -11,7 +11,8 @@ from prefect.types.entrypoint import EntrypointType
 from flows.home import Home
 from flows.retrain import retrain
 from flows.settings import Settings
-from posology.errors import SettingsError
+from flows.versioning import therapy_argument
+from posology.therapy_file import load_therapy
 
 
 def serve_schedule(home: Home, settings: Settings, therapies: tuple[str, ...]) -> None:
@@ -21,17 +22,16 @@ def serve_schedule(home: Home, settings: Settings, therapies: tuple[str, ...]) -
     schedule stays active when the process stops, so that the next start goes
     on with it. Runs missed meanwhile end at once when they are hours late.
 
+    Args:
+        therapies: names or paths, one or more.
+
     Raises:
-        SettingsError: no therapy is named.
+        TherapyError: one of them is not there or does not hold.
     """
-    if not therapies:
-        raise SettingsError(
-            "no therapy to retrain: name them (posology schedule mci) or set POSOLOGY_RETRAIN_THERAPIES=mci,depression"
-        )
     deployments = [
         retrain.to_deployment(
-            name=f"scheduled {therapy}",
-            parameters={"therapy": therapy, "home": str(home.root)},
+            name=f"scheduled {load_therapy(therapy).name}",
+            parameters={"therapy": therapy_argument(therapy), "home": str(home.root)},
             schedule=Cron(settings.retrain_cron, timezone="UTC"),
             entrypoint_type=EntrypointType.MODULE_PATH,  # a path would depend on where this process was started
             concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),

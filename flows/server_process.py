@@ -77,7 +77,7 @@ class ServerProcess:
         try:
             return self._start_at(port)
         except ServiceDown:
-            if free_port(port) == port:
+            if "already in use" not in self.log.read_text(encoding="utf-8", errors="replace"):
                 raise
             return self._start_at(free_port())  # somebody else was quicker to take the port
 

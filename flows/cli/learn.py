@@ -8,6 +8,7 @@ import typer
 
 from flows.cli.here import Here, HomeOption, JsonOption, TherapyArgument, here
 from flows.cli.output import out, print_json, print_table, progress, verdict_text
+from posology.errors import SettingsError
 
 PASS = "pass"  # noqa: S105 - a verdict, not a password
 
@@ -93,9 +94,22 @@ def schedule(
 
     known = here(home)
     chosen = tuple(therapies or known.settings.retrain_therapies)
+    _check_scheduled(chosen)
     with orchestrated(known.home, known.settings) as address:
         from flows.schedule import serve_schedule
 
         out.print(f"Retraining {', '.join(chosen)} at '{known.settings.retrain_cron}' (UTC). Prefect: {address}")
         out.print("Stop with Ctrl-C; the schedule goes on at the next start.")
         serve_schedule(known.home, known.settings, chosen)
+
+
+def _check_scheduled(therapies: tuple[str, ...]) -> None:
+    """Refuse at once what would only be noticed at night."""
+    from posology.therapy_file import load_therapy
+
+    if not therapies:
+        raise SettingsError(
+            "no therapy to retrain: name them (posology schedule mci) or set POSOLOGY_RETRAIN_THERAPIES=mci,depression"
+        )
+    for therapy in therapies:
+        load_therapy(therapy)

@@ -127,9 +127,8 @@ def test_who_answers_at_our_port_is_not_taken_for_our_server(tmp_path: Path, mon
     mine, others = toy(tmp_path / "mine"), toy(tmp_path / "others")
     with others.running() as taken:
         port = int(taken.rpartition(":")[2])
-        quick = iter([port])  # when we looked, the port was still free
-        free_port = server_process.free_port
-        monkeypatch.setattr(server_process, "free_port", lambda usual=0: next(quick, None) or free_port(usual))
+        looked = iter([port, server_process.free_port()])  # when we looked, the first was still free
+        monkeypatch.setattr(server_process, "free_port", lambda usual=0: next(looked))
         with mine.running() as address:
             assert address != taken
             assert is_well(address)
