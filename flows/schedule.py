@@ -1,10 +1,12 @@
 """Retraining on a schedule, served by this process until it is stopped."""
 
+import asyncio
+import signal
 from typing import cast
 
-from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
@@ -16,7 +18,7 @@ from posology.therapy_file import load_therapy
 
 
 def serve_schedule(home: Home, settings: Settings, therapies: tuple[str, ...]) -> None:
-    """Serve one deployment a therapy; returns when the process is asked to end.
+    """Serve one deployment a therapy until the process is asked to end, which raises ``KeyboardInterrupt``.
 
     Runs of one therapy never overlap (the later one is cancelled), and the
     schedule stays active when the process stops, so that the next start goes
@@ -38,4 +40,9 @@ def serve_schedule(home: Home, settings: Settings, therapies: tuple[str, ...]) -
         )
         for therapy in therapies
     ]
-    serve(*cast(list[RunnerDeployment], deployments), pause_on_shutdown=False, print_starting_message=False)
+    runner = Runner(pause_on_shutdown=False)
+    for deployment in cast(list[RunnerDeployment], deployments):
+        runner.add_deployment(deployment)
+    # Prefect's own handler leaves its cleaning up undone; Ctrl-C it handles well.
+    runner.handle_sigterm = lambda *_: signal.raise_signal(signal.SIGINT)  # type: ignore[method-assign]
+    asyncio.run(runner.start())

@@ -128,7 +128,7 @@ def test_who_answers_at_our_port_is_not_taken_for_our_server(tmp_path: Path, mon
     with others.running() as taken:
         port = int(taken.rpartition(":")[2])
         looked = iter([port, server_process.free_port()])  # when we looked, the first was still free
-        monkeypatch.setattr(server_process, "free_port", lambda usual=0: next(looked))
+        monkeypatch.setattr(server_process, "free_port", lambda *_: next(looked))
         with mine.running() as address:
             assert address != taken
             assert is_well(address)
