@@ -9,6 +9,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from posology.errors import CannotDo, TableError, first_few
+from posology.files import refuse_in_use
 from posology.tables import Tables
 
 
@@ -38,6 +39,7 @@ def run(prepare: Callable[[Path], Tables], about: str | None) -> None:
     parser.add_argument("out", type=Path, metavar="OUT_FOLDER", help="where the four Parquet files go")
     folders = parser.parse_args()
     try:
+        refuse_in_use(folders.out)
         tables = prepare(folders.raw)
         tables.write(folders.out)
     except CannotDo as error:

@@ -100,6 +100,9 @@ class Registry:
         if before and before.version != version.version:
             self._point("previous", before)
         self._point("champion", version)
+        candidate = self.candidate(version.therapy)
+        if candidate and candidate.version == version.version:
+            self._client.delete_registered_model_alias(version.therapy + SUFFIX, "candidate")
 
     def roll_back(self, to: ReleaseVersion, *, then_previous: ReleaseVersion | None) -> None:
         """Make an earlier release live again.

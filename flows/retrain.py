@@ -157,7 +157,8 @@ def _run_stages(workspace: Workspace, therapy: str, data: str | None, home: Home
     take_snapshot(workspace, therapy, data, settings)
     name = workspace.therapy().name
     kept = version_snapshot(workspace.snapshot, home.snapshots / name)
-    origin = Origin(kept.version, kept.folder, git_commit(), settings.author)
+    again = f'posology retrain {therapy} --data "$POSOLOGY_HOME/snapshots/{name}/{kept.folder.name}/tables"'
+    origin = Origin(kept.version, kept.folder, git_commit(), settings.author, again)
     validate_data(workspace, home.docs / name)
     build_features(workspace, params)
     train_f(workspace, params)

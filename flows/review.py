@@ -98,8 +98,13 @@ class Review:
             findings=read_findings(folder),
             dossier=folder / DOSSIER,
             signatures=signatures,
-            missing=missing(version, signatures, required_approvals=self.settings.required_approvals),
+            missing=self._lacking(version, signatures),
         )
+
+    def _lacking(self, version: ReleaseVersion, signatures: tuple[Checked, ...]) -> str:
+        if version.tags["verdict"] != Verdict.PASS:
+            return f"The guardrails say {version.tags['verdict']}: it can be rejected, never promoted."
+        return missing(version, signatures, required_approvals=self.settings.required_approvals)
 
     def _logged(self) -> Iterator[str]:
         records = AuditLog(self.home.audit_log).records()

@@ -13,7 +13,15 @@ from flows.release_version import ReleaseVersion
 from posology.digests import canonical_json, digest_of_json
 
 Meaning = Literal["approve", "reject"]
-SIGNED_TAGS = ("release_digest", "dossier_digest", "data_version", "envelope_digest", "verdict")
+SIGNED_TAGS = (
+    "release_digest",
+    "dossier_digest",
+    "data_version",
+    "envelope_digest",
+    "git_commit",
+    "verdict",
+    "author",
+)
 
 
 class Signature(BaseModel):

@@ -184,8 +184,8 @@ def _interval(predictions: np.ndarray | None, place: int) -> Interval | None:
 
 
 def _certain(ranking: tuple[Ranked, ...], default: Ranked) -> tuple[Ranked, ...]:
-    rest = tuple(replace(item, probability=0.0) for item in ranking if item is not default)
-    return (replace(default, probability=1.0), *rest)
+    rest = tuple(replace(item, probability=0.0, status=None) for item in ranking if item is not default)
+    return (replace(default, probability=1.0, status=None), *rest)
 
 
 def draw(probability: np.ndarray, seed: int) -> int:

@@ -8,6 +8,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from posology.errors import CannotDo
+
+
+def refuse_in_use(folder: Path) -> None:
+    """Raise CannotDo when somebody's files are in a folder that a command would fill."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CannotDo(f"{folder} is in use: expected a new or empty folder; name another or remove it first")
+
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:

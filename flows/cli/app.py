@@ -2,7 +2,9 @@
 
 import signal
 import sys
+from importlib import metadata
 from types import FrameType
+from typing import Annotated
 
 import typer
 
@@ -23,7 +25,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"posology {metadata.version('posology')}")  # noqa: T201 - this is the answer
+        raise typer.Exit
+
+
+@app.callback()
+def posology(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and end.")
+    ] = False,
+) -> None:
+    """Before every command."""
+
+
 app.command()(run.demo)
+app.command()(data.load)
 app.command()(data.simulate)
 app.command()(data.validate)
 app.command()(learn.retrain)

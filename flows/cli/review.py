@@ -28,11 +28,10 @@ def list_candidates(home: HomeOption = None, as_json: JsonOption = False) -> Non
     if as_json:
         print_json(cases)
         return
-    rows = [
-        [case["release"], case["therapy"], verdict_text(case["verdict"]), case["created_at"][:16], case["missing"]]
-        for case in cases
-    ]
-    print_table("Candidates", ["release", "therapy", "verdict", "made", "still needed"], rows)
+    rows = [[case["release"], verdict_text(case["verdict"]), _when(case["created_at"])] for case in cases]
+    print_table("Candidates", ["release", "verdict", "made"], rows)
+    for case in cases:
+        out.print(f"{case['release']}: {case['missing'] or 'signed; posology promote ' + case['therapy']}")
 
 
 @review_app.command()
@@ -46,8 +45,8 @@ def show(release: ReleaseArgument, home: HomeOption = None, as_json: JsonOption 
         [item["code"], item["title"], verdict_text(item["verdict"]), item["explanation"]] for item in case["guardrails"]
     ]
     print_table(case["release"], ["code", "asks that", "verdict", "why"], guardrails)
-    print_table("What a signature covers", ["part", "value"], [[name, case["tags"][name]] for name in case["tags"]])
-    signed = [[s["name"], s["role"], s["meaning"], s["at"][:16], s["reason"], s["fault"]] for s in case["signatures"]]
+    print_table("What a signature covers", ["part", "value"], [[name, text] for name, text in case["reviewed"].items()])
+    signed = [[s["name"], s["role"], s["meaning"], _when(s["at"]), s["reason"], s["fault"]] for s in case["signatures"]]
     print_table("Signatures", ["name", "role", "meaning", "when", "reason", "does not count because"], signed)
     out.print(f"Dossier: {case['dossier']}")
     out.print(case["missing"] or "Signed: it can be promoted.")
@@ -85,7 +84,8 @@ def promote(therapy: TherapyArgument, home: HomeOption = None, as_json: JsonOpti
     if as_json:
         print_json({"release": release})
     else:
-        out.print(f"{release} is the champion. Next: posology serve {therapy}")
+        out.print(f"{release} is the champion. A service that runs keeps its release: restart it.")
+        out.print(f"Next: posology serve {therapy}")
 
 
 def run_promote(known: Here, therapy: str, step: Any) -> str:
@@ -165,7 +165,14 @@ def _name(therapy: str) -> str:
     return load_therapy(therapy).name
 
 
+def _when(time: str) -> str:
+    """An ISO time as people read it."""
+    return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def _case(case: Any) -> dict[str, Any]:
+    from flows.signatures import reviewed
+
     version = case.version
     signatures = [
         {**one.signature.model_dump(mode="json"), "fault": one.fault, "counts": one.approves} for one in case.signatures
@@ -178,6 +185,7 @@ def _case(case: Any) -> dict[str, Any]:
         "verdict": version.tags["verdict"],
         "created_at": version.created_at.isoformat(),
         "tags": {name: value for name, value in sorted(version.tags.items()) if not name.startswith("signature.")},
+        "reviewed": reviewed(version),
         "guardrails": [finding.as_json() for finding in case.findings],
         "dossier": str(case.dossier),
         "signatures": signatures,

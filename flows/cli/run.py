@@ -1,6 +1,7 @@
 """``demo``, ``serve`` and ``ui``."""
 
 import contextlib
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -51,7 +52,7 @@ def ui(home: HomeOption = None) -> None:
 
 
 def demo(
-    home: HomeOption = None,
+    home: Annotated[Path | None, typer.Option("--home", help="A new folder; else a temporary one.")] = None,
     patients: Annotated[int, typer.Option(min=300, help="Patients in the historical cohort.")] = 1000,
     weeks: Annotated[int, typer.Option(min=1, help="Weeks that new patients live through the HTTP API.")] = 3,
     seed: Annotated[int, typer.Option(help="The same seed simulates the same patients.")] = 7,

@@ -21,12 +21,21 @@ LIBRARIES = ("catboost", "scikit-learn", "polars", "numpy", "great-expectations"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run comes from: DVC version of the data and where they are kept, git commit of the code, who ran it."""
+    """Where a run comes from.
+
+    Attributes:
+        data_version: of the snapshot, by DVC.
+        data: folder where the snapshot is kept.
+        git_commit: of the code.
+        author: who ran it.
+        again: the command that gives the same release again.
+    """
 
     data_version: str
     data: Path
     git_commit: str
     author: str
+    again: str
 
 
 def dossier_page(
@@ -56,7 +65,7 @@ def dossier_page(
             figures=tuple(chain.from_iterable(exhibits.figures.values())),
             limitations=tuple(_limitations(candidate, judged)),
             software={name: version(name) for name in LIBRARIES},
-            commands=(f"posology retrain {therapy.name} --data DIR", "dvc repro"),
+            commands=(origin.again,),
         )
     )
 

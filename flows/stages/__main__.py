@@ -52,7 +52,7 @@ def _origin() -> Origin:
     lock = SHIPPED.parent / "dvc.lock"
     stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"] if lock.is_file() else {}
     outs = stages.get("snapshot", {}).get("outs", [{"md5": "unversioned"}])
-    return Origin(str(outs[0]["md5"]), WORKSPACE.snapshot, git_commit(), "dvc repro")
+    return Origin(str(outs[0]["md5"]), WORKSPACE.snapshot, git_commit(), "dvc repro", "dvc repro")
 
 
 def main() -> None:

@@ -33,6 +33,6 @@ class DataValid(Guardrail):
         if data.failed_table_rules:
             return Answer(Verdict.FAIL, f"table rules did not hold: {first_few(data.failed_table_rules)}", {**figures})
         within = shares[worst] <= self.largest_quarantined_share
-        said = f"{worst} has the largest share of rows in quarantine, {shares[worst]:.2%}"
-        limit = f"at most {self.largest_quarantined_share:.2%} is allowed"
-        return Answer(Verdict.PASS if within else Verdict.FAIL, f"{said}; {limit}", {**figures})
+        share = f"{shares[worst]:.2%} of the rows of {worst} are" if shares[worst] else "no row is"
+        said = f"{share} in quarantine; at most {self.largest_quarantined_share:.2%} is allowed"
+        return Answer(Verdict.PASS if within else Verdict.FAIL, said, {**figures})

@@ -25,7 +25,7 @@ from posology.errors import CannotDo, DataInvalid, TableError, TherapyError, Too
 from posology.tables import NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
-ORIGIN = Origin("0" * 32, Path("data"), "c" * 40, "Author")
+ORIGIN = Origin("0" * 32, Path("data"), "c" * 40, "Author", "dvc repro")
 
 
 def dvc_stages() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from posology.bootstrap import mean_per_patient
 from posology.dossier.evidence import Estimate, Figure, SkillTable, ValueRow
 from posology.dossier.figures.canvas import CANDIDATE, INK, OTHER, TRUTH, draw, height_of, name_rows
 from posology.dossier.figures.spread import mean_over_patients, reach
@@ -60,7 +61,7 @@ def coverage_plot(
     """How often intervals held the truth, by group.
 
     Args:
-        covered: (n,) of bool: the outcome lay in its predicted interval.
+        covered: (n,) of bool: the outcome lay in its predicted interval; each patient counts the same.
         groups: (n,) the group of each, for example "sex: female".
         users: (n,) whose each is; used for the intervals only.
         nominal: how often they promise to, for example 0.9.
@@ -68,7 +69,7 @@ def coverage_plot(
             them, and much about each patient in them.
     """
     covered, groups, users = np.asarray(covered, float), np.asarray(groups).astype(str), np.asarray(users)
-    rows: list[Row] = [("all", mean_over_patients(covered, users), True)]
+    rows: list[Row] = [("all", _each_patient_once(covered, users), True)]
     left_out: list[str] = []
     for group in np.unique(groups):
         chosen = groups == group
@@ -76,7 +77,7 @@ def coverage_plot(
         if patients < fewest_patients:
             left_out.append(str(group))
             continue
-        rows.append((f"{group} ({patients} patients)", mean_over_patients(covered[chosen], users[chosen]), False))
+        rows.append((f"{group} ({patients} patients)", _each_patient_once(covered[chosen], users[chosen]), False))
 
     def paint(axes: Axes) -> None:
         _paint(axes, rows, "share of outcomes inside their interval", line=nominal, line_name="promised")
@@ -94,6 +95,11 @@ def coverage_plot(
         ),
         alternative=f"Share of outcomes inside their interval, promised {number(nominal)}: {_told(rows)}.",
     )
+
+
+def _each_patient_once(values: np.ndarray, users: np.ndarray) -> Estimate:
+    """Mean over patients of each patient's mean, as guardrails G103 and G104 count."""
+    return mean_over_patients(mean_per_patient(users, values), np.unique(users))
 
 
 def _told(rows: Sequence[Row]) -> str:
