@@ -43,9 +43,9 @@ def posology(
 
 
 app.command()(run.demo)
-app.command()(data.load)
 app.command()(data.simulate)
 app.command()(data.validate)
+app.command()(data.load)
 app.command()(learn.retrain)
 app.add_typer(review.review_app, name="review")
 app.command()(review.promote)
