@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from flows.leftovers import owner_lock, sweep
-from flows.locks import exclusive
+from flows.locks import exclusive, is_free
 from posology.errors import SettingsError
 
 Kind = Literal["real", "demo"]
@@ -106,6 +106,10 @@ class Home:
     def lock(self, name: str) -> AbstractContextManager[None]:
         """Alone with one thing of this home among all processes; released when the holder dies."""
         return exclusive(self.root / "locks" / f"{name}.lock")
+
+    def is_locked(self, name: str) -> bool:
+        """Whether somebody holds that lock now. Prefect's own limits are not released when their holder is killed."""
+        return not is_free(self.root / "locks" / f"{name}.lock")
 
     @contextmanager
     def work_folder(self) -> Iterator[Path]:

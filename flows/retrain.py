@@ -140,15 +140,15 @@ def retrain(therapy: str, data: str | None = None, home: str | None = None) -> d
         home: the home's folder; as set in the environment when None.
 
     Returns:
-        The fields of ``Retrained``; None for a scheduled run that came too late to be of use.
+        The fields of ``Retrained``; None for a scheduled run that came too late, or while another is at work.
     """
-    if _is_too_late():
-        return None
     settings = Settings.read(Path(home) if home else None)
     here = Home.open(settings.home)
     here.sweep()
-    name = load_therapy(therapy).name
-    with here.lock(f"retrain-{name}"), here.work_folder() as folder:
+    lock = f"retrain-{load_therapy(therapy).name}"
+    if runtime.deployment.id and (_is_too_late() or here.is_locked(lock)):
+        return None
+    with here.lock(lock), here.work_folder() as folder:
         return asdict(_run_stages(Workspace(folder), therapy, data, here, settings))
 
 

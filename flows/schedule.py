@@ -4,7 +4,6 @@ import asyncio
 import signal
 from typing import cast
 
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Cron
@@ -20,9 +19,9 @@ from posology.therapy_file import load_therapy
 def serve_schedule(home: Home, settings: Settings, therapies: tuple[str, ...]) -> None:
     """Serve one deployment a therapy until the process is asked to end, which raises ``KeyboardInterrupt``.
 
-    Runs of one therapy never overlap (the later one is cancelled), and the
-    schedule stays active when the process stops, so that the next start goes
-    on with it. Runs missed meanwhile end at once when they are hours late.
+    The schedule stays active when the process stops, so that the next start
+    goes on with it. Runs missed meanwhile end at once when they are hours
+    late, and so does one that finds the last still at work.
 
     Args:
         therapies: names or paths, one or more.
@@ -36,7 +35,6 @@ def serve_schedule(home: Home, settings: Settings, therapies: tuple[str, ...]) -
             parameters={"therapy": therapy_argument(therapy), "home": str(home.root)},
             schedule=Cron(settings.retrain_cron, timezone="UTC"),
             entrypoint_type=EntrypointType.MODULE_PATH,  # a path would depend on where this process was started
-            concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
         )
         for therapy in therapies
     ]

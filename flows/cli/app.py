@@ -9,11 +9,9 @@ from typing import Annotated
 import typer
 
 from flows.cli import data, learn, review, run
-from flows.cli.output import err, print_error
+from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     name="posology",
@@ -57,7 +55,7 @@ app.command()(run.ui)
 
 
 def main() -> None:
-    """Run the command line; errors are said in words, with the exit status they stand for."""
+    """Run the command line; errors are said in words, with the exit status they stand for (130: it was stopped)."""
     be_quiet()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -68,9 +66,6 @@ def main() -> None:
     except OSError as error:  # no permission, no space, a file where a folder is expected
         print_error(CannotDo.__name__, f"{error.filename or 'the system'}: {error.strerror or error}")
         sys.exit(CannotDo.exit_status)
-    except KeyboardInterrupt:
-        err.print("Stopped.")
-        sys.exit(INTERRUPTED)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

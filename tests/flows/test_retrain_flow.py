@@ -164,6 +164,13 @@ def assert_nothing_is_seen(home: Path, registry: Registry) -> None:
     assert MlflowClient(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}").get_experiment_by_name("posology/calm") is None
 
 
+@pytest.fixture
+def by_schedule(prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flows of this process take themselves for runs of a deployment."""
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "a-deployment")
+
+
+@pytest.mark.usefixtures("by_schedule")
 def test_a_scheduled_run_that_comes_hours_late_is_left_to_the_next(
     retrain: Retrain, registry: Registry, calm_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +178,15 @@ def test_a_scheduled_run_that_comes_hours_late_is_left_to_the_next(
 
     monkeypatch.setitem(flow_run.FIELDS, "scheduled_start_time", lambda: datetime.now(UTC) - timedelta(hours=7))
     assert retrain(calm_data) is None
+    assert registry.therapies() == []
+
+
+@pytest.mark.usefixtures("by_schedule")
+def test_a_scheduled_run_that_finds_another_at_work_is_left_to_the_next(
+    retrain: Retrain, home: Home, registry: Registry, calm_data: Path
+) -> None:
+    with home.lock("retrain-calm"):
+        assert retrain(calm_data) is None
     assert registry.therapies() == []
 
 
