@@ -54,8 +54,6 @@ class Settings(BaseSettings):
             return cls() if home is None else cls(home=home)
         except ValidationError as error:
             raise SettingsError(_explanation(error)) from None
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(f"{FILE_NAME} in the home is not TOML: {error}") from None
 
     @classmethod
     def settings_customise_sources(
@@ -113,7 +111,10 @@ class _HomeFile(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         home = next((values["home"] for source in self._before if (values := source()).get("home")), ".posology")
         file = Path(home).expanduser() / FILE_NAME
-        found = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        try:
+            found = tomllib.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        except ValueError as error:  # not TOML, or not text
+            raise SettingsError(f"{file} is not TOML: {error}") from None
         if unknown := sorted(set(found) - (set(Settings.model_fields) - {"home"})):
             raise SettingsError(_unknown(f"{file} holds", unknown, set(Settings.model_fields) - {"home"}))
         return found

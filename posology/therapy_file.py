@@ -10,6 +10,7 @@ from posology.errors import TherapyError
 from posology.therapy import Misplaced, Therapy
 
 SHIPPED = Path(__file__).resolve().parent.parent / "therapies"
+LARGEST = 200_000  # entries: some 20,000 contents
 Lines = dict[tuple[str | int, ...], int]  # where each key or item stands
 
 
@@ -62,6 +63,8 @@ def find_therapy(name_or_path: str | Path) -> Path:
 
 
 def _note_lines(node: yaml.Node, path: tuple[str | int, ...], lines: Lines, file: Path) -> None:
+    if len(lines) > LARGEST:
+        raise TherapyError(f"{file}: more than {LARGEST:,} entries, aliases counted where they stand; is it a therapy?")
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

@@ -230,3 +230,11 @@ def test_the_digest_changes_with_what_the_file_says(file, good, changed):
     digest = load_therapy(file).digest
     file.write_text(GOOD.replace(good, changed), encoding="utf-8")
     assert load_therapy(file).digest != digest
+
+
+def test_aliases_that_multiply_are_refused(tmp_path):
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (tmp_path / "bomb.yaml").write_text("\n".join(lines))
+    with pytest.raises(TherapyError, match="entries"):
+        load_therapy(tmp_path / "bomb.yaml")
