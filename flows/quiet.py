@@ -23,6 +23,7 @@ UNLESS_TOLD_OTHERWISE = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # Prefect's pages have the log; here errors are said once
     "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
     "PREFECT_CLI_PROMPT": "false",
+    "PREFECT_API_REQUEST_TIMEOUT": "20",  # seconds; a call that hangs is tried again, and a minute is long to wait
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes and a gigabyte for jobs we do not have
