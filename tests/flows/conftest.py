@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import yaml
 
 from flows.evidence_files import DOSSIER, GUARDRAILS
 from flows.home import Home
-from flows.params import Simulation
 from flows.promotion import Promotion
 from flows.quiet import be_quiet
 from flows.registry import Registry
@@ -29,15 +27,12 @@ from models.predictors.ridge import Ridge
 from models.release import Release, save_release
 from posology.digests import digest_of_file
 from posology.guardrails.finding import Finding, Verdict, overall
-from posology.simulators import simulate
 from posology.tables import Tables, catalogue_of
 from posology.therapy import Therapy
-from posology.therapy_file import load_therapy
 from serving.ranking import answer_rank
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 ReleaseMaker = Callable[..., ReleaseVersion]
-COHORT = Simulation(patients=150, seed=7)
 
 
 @pytest.fixture
@@ -190,37 +185,6 @@ def prefect_api(prefect_home: Home) -> Iterator[str]:
     be_quiet()
     with orchestrated(prefect_home, Settings(home=prefect_home.root)) as address:
         yield address
-
-
-@dataclass(frozen=True)
-class Retraining:
-    """A real run of the flow on a small cohort: where, on what, which steps it announced, what it gave."""
-
-    home: Home
-    settings: Settings
-    data: Path
-    steps: tuple[str, ...]
-    result: dict[str, Any]
-
-    @property
-    def registry(self) -> Registry:
-        return Registry.open(self.home, self.settings)
-
-
-@pytest.fixture(scope="session")
-def retrained(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Retraining:
-    """One run that many tests look at; none may change it."""
-    from flows.announce import listening
-    from flows.retrain import retrain
-
-    folder = tmp_path_factory.mktemp("retrained")
-    simulate(load_therapy("mci"), patients=COHORT.patients, seed=COHORT.seed).write(folder / "data")
-    home = Home.open(folder / "home")
-    steps: list[str] = []
-    with listening(steps.append):
-        result = retrain("mci", str(folder / "data"), str(home.root))
-    assert result
-    return Retraining(home, Settings.read(home.root), folder / "data", tuple(steps), result)
 
 
 @pytest.fixture(scope="session")

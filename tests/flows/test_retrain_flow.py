@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ from posology.errors import DataInvalid, TableError, TooSmall
 from posology.tables import NAMES, Tables
 from posology.therapy import Therapy
 
-Retraining = Any  # flows of conftest
 Retrain = Callable[..., dict[str, Any]]
 
 STEP_OF_STAGE = {
@@ -34,6 +34,36 @@ STEP_OF_STAGE = {
     "judge_candidate": "evaluate",
     "assemble": "release",
 }
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """A real run of the flow: where, which steps it announced, and what it gave."""
+
+    home: Home
+    settings: Settings
+    steps: tuple[str, ...]
+    result: dict[str, Any]
+
+    @property
+    def registry(self) -> Registry:
+        return Registry.open(self.home, self.settings)
+
+
+@pytest.fixture(scope="module")
+def retrained(
+    prefect_api: str, tmp_path_factory: pytest.TempPathFactory, calm_file: Path, calm_data: Path
+) -> Retraining:
+    """One run that many tests look at."""
+    from flows.announce import listening
+    from flows.retrain import retrain
+
+    settings = Settings.read(tmp_path_factory.mktemp("retrained") / "home")
+    steps: list[str] = []
+    with listening(steps.append):
+        result = retrain(str(calm_file), str(calm_data), str(settings.home))
+    assert result
+    return Retraining(Home.open(settings.home), settings, tuple(steps), result)
 
 
 @pytest.fixture
@@ -61,14 +91,14 @@ def test_the_flow_runs_the_stages_of_the_list_in_its_order(retrained: Retraining
 
 def test_the_flow_ends_with_a_candidate_and_its_dossier(retrained: Retraining) -> None:
     result = retrained.result
-    candidate = retrained.registry.candidate("mci")
+    candidate = retrained.registry.candidate("calm")
     assert candidate.release == result["release"]
-    assert candidate.tags["verdict"] == result["verdict"] == "insufficient evidence"  # 150 patients are few
+    assert candidate.tags["verdict"] == result["verdict"] == "insufficient evidence"  # 40 patients are few
     assert Release.load(retrained.registry.download(candidate)).name == result["release"]
     assert digest_of_file(Path(result["dossier"])) == candidate.tags["dossier_digest"]
     assert {item["code"] for item in result["guardrails"]} >= {"G001", "G101", "G301", "G401", "G501", "G601"}
     assert all(item["explanation"] for item in result["guardrails"])
-    assert retrained.registry.champion("mci") is None
+    assert retrained.registry.champion("calm") is None
 
 
 def test_the_flow_keeps_evidence_under_the_name_of_the_release(retrained: Retraining) -> None:
@@ -84,9 +114,9 @@ def test_a_reviewer_finds_the_candidate(retrained: Retraining) -> None:
     assert "insufficient evidence" in case.missing, "a cohort this small cannot be approved"
 
 
-def test_prefect_shows_the_run_and_its_verdict(prefect_api: str, retrained: Retraining) -> None:
+def test_prefect_shows_the_run_and_its_verdict(prefect_api: str, retrained: Retraining, calm_file: Path) -> None:
     runs = httpx.post(f"{prefect_api}/flow_runs/filter", json={}, trust_env=False).json()
-    assert ("retrain mci", "Completed") in {(run["name"], run["state_name"]) for run in runs}
+    assert (f"retrain {calm_file}", "Completed") in {(run["name"], run["state_name"]) for run in runs}
     shown = httpx.post(f"{prefect_api}/artifacts/latest/filter", json={}, trust_env=False).json()
     text_of = {artifact["key"]: artifact["data"] for artifact in shown}
     assert text_of["verdict"].startswith(f"# {retrained.result['release']}: insufficient evidence")
@@ -94,19 +124,25 @@ def test_prefect_shows_the_run_and_its_verdict(prefect_api: str, retrained: Retr
     assert Path(retrained.result["dossier"]).as_uri() in text_of["dossier"]
 
 
-def test_the_store_and_the_tables_of_the_same_patients_give_the_same_release_and_version(
-    retrain: Retrain, registry: Registry, settings: Settings, calm: Therapy, calm_data: Path
+def test_the_store_and_the_tables_of_the_same_patients_give_the_same_release(
+    retrain: Retrain, retrained: Retraining, settings: Settings, calm: Therapy, calm_data: Path
 ) -> None:
     from serving.store import Store
 
     with closing(Store.open(settings.store_url, calm)) as store:
         store.load(Tables.read(calm_data, calm))
-    from_folder, from_store = retrain(calm_data), retrain(None)
-    assert from_store["release"] == from_folder["release"]
-    assert retrain(calm_data) == from_folder
-    candidate = registry.candidate("calm")
+    assert retrain(None)["release"] == retrained.result["release"]
+
+
+def test_the_same_data_again_give_the_same_release_and_version(
+    retrained: Retraining, calm_file: Path, calm_data: Path
+) -> None:
+    from flows.retrain import retrain as flow
+
+    assert flow(str(calm_file), str(calm_data), str(retrained.home.root)) == retrained.result
+    candidate = retrained.registry.candidate("calm")
     assert candidate
-    assert (candidate.release, candidate.version) == (from_folder["release"], "1")
+    assert (candidate.release, candidate.version) == (retrained.result["release"], "1")
 
 
 def early_feedback(sessions: pl.DataFrame) -> pl.DataFrame:

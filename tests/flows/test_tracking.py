@@ -1,6 +1,7 @@
 """MLflow holds what a release rests on, and its predictors take table rows; no patient's row is in it."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,43 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from flows.home import Home
 from flows.pyfunc_signature import example_rows
 from flows.release_version import REQUIRED_TAGS
+from flows.settings import Settings
 from flows.workspace import read_json
 from models.release import Release
 from models.table_rows import rows_of
 from posology.digests import digest_of_file, digest_of_folder
 from posology.errors import TableError
+from posology.simulators import simulate
 from posology.tables import Tables
+from posology.therapy_file import load_therapy
 
-Retraining = Any  # flows of conftest
 TARGETS = ("feedback", "status")
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """A real run of the flow: where, on what, and what it gave."""
+
+    home: Home
+    settings: Settings
+    data: Path
+    result: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def retrained(prefect_api: str, tmp_path_factory: pytest.TempPathFactory) -> Retraining:
+    """One run with both predictors, that all tests here look at."""
+    from flows.retrain import retrain
+
+    folder = tmp_path_factory.mktemp("retrained")
+    simulate(load_therapy("mci"), patients=150, seed=7).write(folder / "data")
+    settings = Settings.read(folder / "home")
+    result = retrain("mci", str(folder / "data"), str(settings.home))
+    assert result
+    return Retraining(Home.open(settings.home), settings, folder / "data", result)
 
 
 @pytest.fixture(scope="module")
