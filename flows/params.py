@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from models.targets import TARGETS, Target
 from posology.errors import SettingsError
+from posology.guardrails import guardrails_from
 
 SHIPPED = Path(__file__).resolve().parent.parent / "params.yaml"
 
@@ -53,15 +55,22 @@ class Evaluation(_Checked):
 
 
 class Params(_Checked):
-    """All of ``params.yaml``. The guardrails check their own section."""
+    """All of ``params.yaml``. The guardrails know which thresholds they need."""
 
     therapy: str
     data: str
     simulation: Simulation
     split: Split
-    training: dict[Literal["feedback", "status"], Training]
+    training: dict[Target, Training]
     evaluation: Evaluation
     guardrails: dict[str, dict[str, float | int]]
+
+    @field_validator("training")
+    @classmethod
+    def _every_target(cls, training: dict[Target, Training]) -> dict[Target, Training]:
+        if missing := [target for target in TARGETS if target not in training]:
+            raise ValueError(f"expected {' and '.join(TARGETS)}, missing {', '.join(missing)}")
+        return training
 
     @property
     def envelope(self) -> Mapping[str, Any]:
@@ -77,9 +86,11 @@ def read_params(path: Path = SHIPPED) -> Params:
         SettingsError: unreadable, or a key is unknown, missing or out of range.
     """
     try:
-        return Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
+        params = Params.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(f"{path}: expected a YAML file that can be read: {error}") from error
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(str(step) for step in item['loc'])}: {item['msg']}" for item in error.errors())
         raise SettingsError(f"{path}: {wrong}") from error
+    guardrails_from(params.guardrails)
+    return params
