@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.report import Origin
 from flows.killed_runs import COMPLETED, OWNER, sweep
@@ -17,7 +19,6 @@ from flows.workspace import Workspace, read_json
 from models.release import save_release
 from models.targets import Target
 from posology.digests import digest_of_file
-from posology.tables import Tables
 from posology.therapy import Therapy
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ class Tracker:
     def _log_dataset(self, candidate: Candidate, origin: Origin) -> None:
         from mlflow.data.pandas_dataset import from_pandas
 
-        frame = candidate.tables.sessions.select("decided_at", "content_id", "probability").head(100).to_pandas()
+        sessions = pl.scan_parquet(candidate.workspace.validation / "accepted" / "sessions.parquet")
+        frame = sessions.select("decided_at", "content_id", "probability").head(100).collect().to_pandas()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow hints at integer columns and local sources at every call
             dataset = from_pandas(
@@ -138,13 +140,13 @@ class Tracker:
             save_release(
                 alone,
                 therapy=therapy,
-                contents=candidate.tables.contents,
+                contents=candidate.contents,
                 predictors={target: candidate.predictors[target]},
                 envelope=candidate.params.envelope,
             )
-            return self._log_pyfunc(alone, therapy, candidate.tables)
+            return self._log_pyfunc(alone, therapy, candidate.contents)
 
-    def _log_pyfunc(self, release: Path, therapy: Therapy, tables: Tables) -> str:
+    def _log_pyfunc(self, release: Path, therapy: Therapy, contents: pl.DataFrame) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow hints at what it would do without a signature
             info = self._mlflow.pyfunc.log_model(
@@ -153,7 +155,7 @@ class Tracker:
                 artifacts={"release": str(release)},
                 code_paths=[str(ROOT / "posology"), str(ROOT / "models")],
                 signature=signature_of(therapy),
-                input_example=example_rows(therapy, tables.contents),
+                input_example=example_rows(therapy, contents),
                 pip_requirements=list(REQUIREMENTS),
             )
         return str(info.model_uri)

@@ -36,6 +36,11 @@ class Candidate:
         return self.workspace.accepted(self.therapy)
 
     @cached_property
+    def contents(self) -> pl.DataFrame:
+        """The contents that validation let through; read alone, because sessions are many."""
+        return pl.read_parquet(self.workspace.validation / "accepted" / "contents.parquet")
+
+    @cached_property
     def targets(self) -> tuple[Target, ...]:
         """The targets the therapy declares."""
         return targets_of(self.therapy)
@@ -72,7 +77,7 @@ class Candidate:
         return save_release(
             self.workspace.candidate,
             therapy=self.therapy,
-            contents=self.tables.contents,
+            contents=self.contents,
             predictors=self.predictors,
             envelope=self.params.envelope,
         )

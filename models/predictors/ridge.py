@@ -75,17 +75,28 @@ class Ridge:
 
     def design(self, features: np.ndarray) -> np.ndarray:
         """(n, n_features + n_flagged + n_contents) what the weights multiply."""
-        is_missing = np.isnan(features)
+        standard, flags, place = self._parts(features)
+        return np.column_stack([standard, flags, place[:, None] == np.arange(self.n_contents)]).astype(float)
+
+    def _parts(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n, n_features) standardised, (n, n_flagged) which are missing, and (n,) the content's place."""
+        is_missing, place = np.isnan(features), self.names.index(PLACE)
         standard = np.where(is_missing, 0.0, (features - self.centre) / self.scale)
-        place = self.names.index(PLACE)
         standard[:, place] = 0.0
-        own_column = features[:, [place]] == np.arange(self.n_contents)
-        return np.column_stack([standard, is_missing[:, self.flagged], own_column]).astype(float)
+        return standard, np.take(is_missing, self.flagged, axis=1), features[:, place]
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """(n, 3) mean, low and high."""
-        terms = self.design(features) * self.weights  # not a matrix product: its last bit depends on the other rows
-        mean = terms.sum(axis=1) + self.intercept
+        """(n, 3) mean, low and high.
+
+        As ``design`` times the weights, but no column is made for each content,
+        and no matrix product, whose last bit depends on the other rows.
+        """
+        standard, flags, place = self._parts(features)
+        ends = np.cumsum([len(self.names), self.flagged.size])
+        weights, of_flags, of_contents = np.split(self.weights, ends)
+        own = np.where(place < self.n_contents, place, self.n_contents).astype(int)  # one that came later has no column
+        mean = (standard * weights).sum(axis=1) + (flags * of_flags).sum(axis=1)
+        mean += np.append(of_contents, 0.0)[own] + self.intercept
         return np.column_stack([mean, mean + self.tails[0], mean + self.tails[1]])
 
     def importance(self, rows: Rows) -> np.ndarray:
