@@ -94,7 +94,8 @@ class Ridge:
         standard, flags, place = self._parts(features)
         ends = np.cumsum([len(self.names), self.flagged.size])
         weights, of_flags, of_contents = np.split(self.weights, ends)
-        own = np.where(place < self.n_contents, place, self.n_contents).astype(int)  # one that came later has no column
+        has_column = (place >= 0) & (place < self.n_contents)  # not a content that came later
+        own = np.where(has_column, place, self.n_contents).astype(int)
         mean = (standard * weights).sum(axis=1) + (flags * of_flags).sum(axis=1)
         mean += np.append(of_contents, 0.0)[own] + self.intercept
         return np.column_stack([mean, mean + self.tails[0], mean + self.tails[1]])
