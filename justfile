@@ -12,7 +12,11 @@ lint:
 
 # the tests, on two cores; a file stays together so that its servers are started once
 test:
-    uv run pytest -n 2 --dist loadfile
+    uv run pytest -n 2 --dist loadfile -m "not slow"
+
+# the tests that wait: whole processes killed and a schedule that fires; CI runs them after the check
+slow:
+    uv run pytest -m slow
 
 # set formatting and what can be mended by machine
 fix:
