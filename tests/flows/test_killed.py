@@ -99,10 +99,11 @@ def assert_all_end(processes: list[psutil.Process]) -> None:
     assert not alive
 
 
+@pytest.mark.timeout(900)  # a dozen processes
 @pytest.mark.parametrize(
     "steps",
     [
-        pytest.param(("Version the snapshot with DVC", "Assemble the release"), id="twice"),
+        pytest.param(("Version the snapshot with DVC", "Assemble the release"), id="twice", marks=pytest.mark.slow),
         pytest.param(STEPS, id="after every step", marks=pytest.mark.slow),
     ],
 )

@@ -83,6 +83,7 @@ def scheduler(prefect_api: str, filled_home: Home, calm_file: Path, tmp_path: Pa
     process.wait()
 
 
+@pytest.mark.slow
 def test_a_schedule_fires_and_stops_without_a_trace(
     scheduler: Scheduler, ask: Ask, filled_home: Home, registry: Registry, calm_file: Path
 ) -> None:
@@ -125,6 +126,15 @@ def deployment_of(ask: Ask, home: Home) -> dict[str, Any] | None:
 def runs_of(ask: Ask, deployment: dict[str, Any], **wanted: Any) -> list[dict[str, Any]]:
     found = ask("/flow_runs/filter", deployments={"id": {"any_": [deployment["id"]]}})
     return [run for run in found if all(run[name] == value for name, value in wanted.items())]
+
+
+def test_a_scheduled_run_is_really_created_by_the_scheduler(ask: Ask) -> None:
+    """Canary: under newer versions of SQLAlchemy the scheduler dies, and nobody notices."""
+    flow = ask("/flows/", name="canary")
+    every_minute = {"schedule": {"cron": "* * * * *", "timezone": "UTC"}, "active": True}
+    made = ask("/deployments/", name="canary", flow_id=flow["id"], schedules=[every_minute])
+    found = eventually(lambda: runs_of(ask, made, auto_scheduled=True), seconds=30)
+    assert {datetime.fromisoformat(run["expected_start_time"]).second for run in found} == {0}
 
 
 def test_an_explicit_null_through_prefects_client_is_accepted(prefect_api: str) -> None:
