@@ -18,7 +18,6 @@ from posology.simulators import (
     Simulator,
     Uniform,
     World,
-    noise_floor,
     treat,
     value_of,
 )
@@ -108,7 +107,8 @@ def test_no_policy_beats_the_oracle_on_the_next_feedback(cohort: Cohort) -> None
     given = decisions.select("decision_id").join(cohort.tables.sessions, on="decision_id", maintain_order="left")
     places = given["content_id"].replace_strict(ids, np.arange(len(ids)), return_dtype=pl.Int64).to_numpy()
     oracle = decisions["oracle_feedback"].to_numpy()
-    assert (expected[np.arange(len(expected)), places] <= oracle).all()
+    assert (expected[np.arange(len(expected)), places] == decisions["given_feedback"].to_numpy()).all()
+    assert (decisions["given_feedback"].to_numpy() <= oracle).all()
     best = (
         decisions["oracle"].cast(pl.String).replace_strict(ids, np.arange(len(ids)), return_dtype=pl.Int64).to_numpy()
     )
@@ -125,9 +125,17 @@ def test_the_value_of_probabilities_is_the_mean_of_what_they_would_bring(therapy
         value_of(truth, first[:, :2])
 
 
+def test_the_summary_ranks_chance_what_was_given_and_the_oracle(therapy: Therapy) -> None:
+    truth = treated(therapy, Clinician()).truth
+    feedback, status = truth.summary()["feedback"], truth.summary()["status"]
+    assert feedback["uniform"] < feedback["given"] < feedback["oracle"]  # type: ignore[operator]
+    assert status["end"] > status["start"]  # type: ignore[operator]
+    assert truth.summary()["noise"] == {"feedback": truth.noise.feedback, "status": truth.noise.status}
+
+
 def test_the_noise_floor_is_what_the_instrument_and_the_answers_scatter(therapy: Therapy) -> None:
     cohort = treated(therapy, Clinician(), patients=600)
-    floor = noise_floor(therapy, cohort.tables, cohort.truth)
+    floor = cohort.truth.noise
     assert floor.status == pytest.approx(1.0**2 + 1 / 12, rel=0.25)  # error of measurement and rounding
     assert floor.feedback is not None
     value = counted_feedback(therapy, cohort.tables.sessions).to_numpy()
