@@ -137,10 +137,10 @@ class Record:
         hope = np.where(eligible, expected, -np.inf)
         rows, best = np.arange(len(hope)), hope.argmax(axis=1)
         given = np.concatenate([np.zeros(0, dtype=int), *(day.contents for day in days)])
-        return pl.DataFrame(
+        order = pl.lit(pl.Series([ids.to_list()], dtype=pl.List(names))).first().alias("contents")
+        found = pl.DataFrame(
             {
                 "decision_id": self._decision_ids(),
-                "contents": pl.repeat(ids.to_list(), len(best), dtype=pl.List(names), eager=True),
                 "expected_feedback": pl.Series(expected, dtype=pl.Array(pl.Float64, m)).arr.to_list(),
                 "true_status": np.concatenate([np.zeros(0), *(day.status for day in days)]),
                 "probability": np.concatenate([np.zeros(0), *(day.true for day in days)]),
@@ -150,7 +150,8 @@ class Record:
                 "uniform_feedback": (expected * eligible).sum(axis=1) / eligible.sum(axis=1),
                 "oracle_feedback": expected[rows, best],
             }
-        ).sort("decision_id")
+        )
+        return found.select("decision_id", order, pl.exclude("decision_id")).sort("decision_id")
 
     def _patients(self) -> pl.DataFrame:
         start, measured, final = self._status
