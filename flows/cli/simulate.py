@@ -76,7 +76,14 @@ def simulate(
     chosen = _policy(policy, epsilon, home)
     with progress(f"Simulating {patients:,} patients") as step:
         step(f"Simulate {patients:,} patients")
-        world = World(checked, patients=patients, seed=seed, enrolment_days=7 * weeks, conditions=conditions)
+        world = World(
+            checked,
+            patients=patients,
+            seed=seed,
+            enrolment_days=7 * weeks,
+            conditions=conditions,
+            abreast=not chosen.learns,
+        )
         cohort = treat(
             world,
             chosen,
