@@ -12,11 +12,11 @@ from posology.tables import schema_of
 from posology.therapy_file import load_therapy
 
 KINDS: dict[str, Callable[[int], Simulator]] = {
-    "mci": lambda seed: World(load_therapy("mci"), patients=12, seed=seed, enrolment_days=20),
+    "mci": lambda seed: World(load_therapy("mci"), patients=12, seed=seed, enrolment_days=4),
     "depression, abreast": lambda seed: World(
-        load_therapy("depression"), patients=12, seed=seed, enrolment_days=20, abreast=True
+        load_therapy("depression"), patients=12, seed=seed, enrolment_days=4, abreast=True
     ),
-    "tinnitus": lambda seed: World(load_therapy("tinnitus"), patients=12, seed=seed, enrolment_days=20),
+    "tinnitus": lambda seed: World(load_therapy("tinnitus"), patients=12, seed=seed, enrolment_days=4),
 }
 
 
