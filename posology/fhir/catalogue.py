@@ -59,15 +59,15 @@ def _item(name: str, column: Column, system: str, release: FhirRelease) -> Json:
 
 def _content(therapy: Therapy, row: Row, place: int) -> Json:
     names = codes.Names(therapy.name)
+    content_id = row["content_id"]
     content = {
         "resourceType": "ActivityDefinition",
-        "id": resource_id("ActivityDefinition", therapy.name, row["content_id"], place),
+        "id": resource_id("ActivityDefinition", therapy.name, content_id, place),
+        **primitive("url", None if content_id is None else names.content(content_id)),
         "extension": list(extensions(names, therapy.content, row)),
         "status": "active",
         "effectivePeriod": {
             side: row[name] for side, name in (("start", "active_from"), ("end", "active_until")) if row[name]
         },
     }
-    if row["content_id"] is not None:
-        content["url"] = names.content(row["content_id"])
     return {name: element for name, element in content.items() if element}

@@ -20,6 +20,7 @@ LOINC_TOTALS = {
 }
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 ABSENT_REASON = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+THERAPY = "urn:posology:therapy"  # marks the EpisodeOfCare and the Consent that are about a therapy
 USER = "urn:posology:user"
 SITE = "urn:posology:site"
 DECISION = "urn:posology:decision"
@@ -45,7 +46,7 @@ class Names:
     @property
     def plan(self) -> str:
         """Canonical of the therapy's PlanDefinition; every other name of the therapy begins with it."""
-        return f"urn:posology:therapy:{self.therapy}"
+        return f"{THERAPY}:{self.therapy}"
 
     @property
     def intake(self) -> str:
@@ -67,7 +68,7 @@ class Names:
 
     def content_id(self, canonical: str) -> str | None:
         """The id a canonical stands for: ours is decoded, a foreign one is its own id, another therapy's is None."""
-        if not canonical.startswith("urn:posology:therapy:"):
+        if not canonical.startswith(f"{THERAPY}:"):
             return canonical
         prefix = self.content("")
         return unquote(canonical.removeprefix(prefix)) if canonical.startswith(prefix) else None

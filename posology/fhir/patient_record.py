@@ -72,6 +72,10 @@ class PatientRecord:
     def _subject(self) -> Json:
         return {"reference": f"urn:uuid:{self.patient_id}"}
 
+    @property
+    def _of_therapy(self) -> Json:
+        return {"coding": [{"system": codes.THERAPY, "code": self.therapy.name}]}
+
     def _id(self, kind: str, *key: str | int | None) -> str:
         return resource_id(kind, self.user["user_id"], *key)
 
@@ -96,6 +100,7 @@ class PatientRecord:
             "resourceType": "EpisodeOfCare",
             "id": self._id("EpisodeOfCare"),
             "status": "active",
+            "type": [self._of_therapy],
             "patient": self._subject,
             "period": primitive("start", self.user["enrolled_at"]),
         }
@@ -110,7 +115,7 @@ class PatientRecord:
             "resourceType": "Consent",
             "id": self._id("Consent"),
             "status": "active",
-            "category": [{"coding": [{"system": codes.LOINC, "code": "59284-0"}]}],
+            "category": [{"coding": [{"system": codes.LOINC, "code": "59284-0"}]}, self._of_therapy],
         }
         if self.release is FhirRelease.R5:
             return {**consent, "subject": self._subject, "decision": "permit" if permits else "deny"}
