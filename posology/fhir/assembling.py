@@ -106,7 +106,7 @@ class Assembly:
 
 def _with_demographics(users: pl.DataFrame, therapy: Therapy) -> pl.DataFrame:
     """Sex from gender and age at enrolment from the birth date, for patients without answers to the intake."""
-    found = {}
+    found: dict[str, pl.Expr] = {}
     sex, age = therapy.user.get("sex"), therapy.user.get("age")
     if sex and sex.kind == "category":
         found["sex"] = pl.when(pl.col("@gender").is_in(list(sex.values or ()))).then(pl.col("@gender"))

@@ -6,7 +6,7 @@ from typing import Any
 from posology.fhir import codes
 from posology.fhir.patient_record import Row, extensions, resource_id
 from posology.fhir.release import FhirRelease
-from posology.fhir.values import Json, primitive
+from posology.fhir.values import Json, is_code, primitive
 from posology.therapy import Column, Columns, Therapy
 
 
@@ -53,7 +53,9 @@ def _item(name: str, column: Column, system: str, release: FhirRelease) -> Json:
     kinds = {"number": "decimal", "boolean": "boolean", "category": release.coded_item}
     item: dict[str, Any] = {"linkId": name, "text": name, "type": kinds.get(column.kind, "text")}
     if column.values is not None:
-        item["answerOption"] = [{"valueCoding": {"system": system, **primitive("code", x)}} for x in column.values]
+        item["answerOption"] = [
+            {"valueCoding": {"system": system, **primitive("code", value, fits=is_code)}} for value in column.values
+        ]
     return item
 
 

@@ -40,6 +40,8 @@ class Reading:
             raise Unmapped("an entry without a resource")
         if entry.release and entry.release not in set(FhirRelease):
             raise Unmapped("its Bundle says a FHIR release that is neither R4 nor R5")
+        if _has_null(resource):
+            raise Unmapped("null, which FHIR does not allow")
         release = FhirRelease(entry.release or untagged)
         _check(resource, release)
         return cls(entry, therapy, release, resource)
@@ -125,7 +127,7 @@ def schema_of_kind(kind: str, therapy: Therapy) -> dict[str, pl.DataType]:
     users, sessions = schema_of("users", therapy), schema_of("sessions", therapy)
     feedback = {name: sessions[name] for name in (therapy.feedback.columns if therapy.feedback else ())}
     of_session = ("decision_id", "decided_at", "content_id", *codes.DECISION_COLUMNS, *therapy.context)
-    own: dict[str, pl.DataType] = {
+    kinds: dict[str, dict[str, pl.DataType]] = {
         "patient": {"user_id": text, "@gender": text, "@birth_date": text},
         "enrolment": {"@patient": text, "enrolled_at": time, "site": text},
         "consent": {"@patient": text, "consent": pl.Boolean()},
@@ -135,8 +137,8 @@ def schema_of_kind(kind: str, therapy: Therapy) -> dict[str, pl.DataType]:
         "feedback": {"@patient": text, "@session": text, "feedback_at": time, **feedback},
         "content": schema_of("contents", therapy),
         "description": {},
-    }[kind]
-    return {**own, "@source": text, "@resource": text}
+    }
+    return {**kinds[kind], "@source": text, "@resource": text}
 
 
 def _patient(reading: Reading) -> tuple[str, Json]:
@@ -284,12 +286,22 @@ def _content(reading: Reading) -> tuple[str, Json]:
 def _description(reading: Reading) -> tuple[str, Json]:
     if reading.resource.get("url") not in {reading.names.plan, reading.names.intake, reading.names.feedback}:
         raise Unmapped(f"not about {reading.names.plan}")
+    version = reading.resource.get("version", str(reading.therapy.version))
+    if version != str(reading.therapy.version):
+        reading.partly.append(f"another version of the therapy than {reading.therapy.version}")
     return "description", {}
 
 
 def _present(reading: Reading, *elements: str) -> str:
     """The first of the elements that is there, else the first."""
     return next((name for name in elements if name in reading.resource), elements[0])
+
+
+def _has_null(element: Any) -> bool:
+    """Whether a property is null somewhere; FHIR allows that in lists alone."""
+    if isinstance(element, dict):
+        return any(value is None or _has_null(value) for value in element.values())
+    return isinstance(element, list) and any(_has_null(item) for item in element)
 
 
 def _check(resource: Json, release: FhirRelease) -> None:

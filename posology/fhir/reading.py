@@ -17,7 +17,7 @@ def read_records(
     therapy: Therapy,
     *,
     untagged: FhirRelease = FhirRelease.R4,
-    tell: Callable[[int, int], None] = lambda done, files: None,
+    tell: Callable[[int, int], object] = lambda *_: None,
 ) -> tuple[Tables, RecordsReport]:
     """The four tables that a folder of bundles holds, and what became of every resource.
 

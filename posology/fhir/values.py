@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from posology.fhir.codes import ABSENT, VALUE
+from posology.fhir.codes import ABSENT, NOT_FINITE, VALUE
 from posology.therapy import Column
 
 TROUBLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -50,22 +50,14 @@ def decode(element: Json, column: Column) -> Any:
     """The value of an answer or an extension; Unmapped when it does not fit the column's kind."""
     if "valueAttachment" in element:
         return _checked(_detached(element["valueAttachment"]), column)
-    if column.kind == "number":
-        for key in ("valueDecimal", "valueInteger"):
-            if key in element:
-                return _checked(element[key], column)
-        if "value" in element.get("valueQuantity", {}):
-            return _checked(element["valueQuantity"]["value"], column)
-    if column.kind == "boolean" and "valueBoolean" in element:
-        return element["valueBoolean"]
-    if column.kind == "category":
-        text = element.get("valueCoding", {}).get("code", element.get("valueString", element.get("valueCode")))
-        return _checked(text, column)
-    if column.kind == "embedding" and "valueString" in element:
-        return text_list(element["valueString"], of_numbers=True)
-    if column.kind in {"text", "image"}:
-        return _checked(element.get("valueString", element.get("valueUri")), column)
-    raise Unmapped(f"its answer is not of kind {column.kind}")
+    if column.kind == "embedding":
+        return text_list(element.get("valueString", ""), of_numbers=True)
+    candidates = {
+        "number": (element.get("valueDecimal"), element.get("valueInteger"), _part(element, "valueQuantity", "value")),
+        "boolean": (element.get("valueBoolean"),),
+        "category": (_part(element, "valueCoding", "code"), element.get("valueCode"), element.get("valueString")),
+    }.get(column.kind, (element.get("valueString"), element.get("valueUri")))
+    return _checked(next((value for value in candidates if value is not None), None), column)
 
 
 def is_plain(text: str) -> bool:
@@ -145,11 +137,18 @@ def _detached(attachment: Json) -> Any:
         raise Unmapped("an attachment is not JSON") from error
 
 
+def _part(element: Json, name: str, part: str) -> Any:
+    return element.get(name, {}).get(part)
+
+
 def _checked(value: Any, column: Column) -> Any:
+    is_text = isinstance(value, str)
+    if column.kind == "boolean" and isinstance(value, bool):
+        return value
     if column.kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if column.kind == "number" and value in {"nan", "inf", "-inf"}:
+    if column.kind == "number" and is_text and value in NOT_FINITE:
         return float(value)
-    if column.kind in {"text", "image", "category"} and isinstance(value, str):
+    if column.kind in {"text", "image", "category"} and is_text:
         return value
     raise Unmapped(f"its answer is not of kind {column.kind}")

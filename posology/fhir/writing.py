@@ -27,7 +27,7 @@ def write_records(
     folder: Path,
     *,
     release: FhirRelease = FhirRelease.R4,
-    tell: Callable[[int], None] = lambda patients: None,
+    tell: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Write ``catalogue.json`` and ``patients/ID.json``, each a Bundle of type collection.
 
