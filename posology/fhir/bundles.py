@@ -9,6 +9,7 @@ from typing import Any
 
 from posology.errors import NotFound
 from posology.fhir import codes
+from posology.fhir.release import FhirRelease
 from posology.fhir.values import Json, Unmapped
 
 LARGEST_DOCUMENT = 512 * 2**20  # bytes of one Bundle or resource; it is held in memory some ten times over
@@ -33,7 +34,7 @@ class Entry:
     """One resource, with what is needed to understand its references."""
 
     source: str
-    release: str  # as the Bundle says it, or ""
+    release: FhirRelease
     resource: Any
     full_url: str = ""
     full_url_to_key: dict[str, str] = field(default_factory=dict)
@@ -81,27 +82,33 @@ def documents_of(path: Path, folder: Path) -> Iterator[Document]:
                 yield _parsed(f"{source}:{number}", line)
 
 
-def entries_of(document: Document) -> Iterator[Entry]:
+def entries_of(document: Document, untagged: FhirRelease) -> Iterator[Entry]:
     """The resources of a document; a Bundle gives those of its entries.
 
+    Args:
+        untagged: the release of what does not say its own.
+
     Raises:
-        Unmapped: it is neither a Bundle that lists what is so now nor a resource.
+        Unmapped: it is neither a resource nor a valid Bundle that lists what is so now.
     """
     content = document.content
     if content is None:
         raise Unmapped(document.problem)
-    if content.get("resourceType") != "Bundle":
-        yield Entry(document.source, "", content)
+    if content["resourceType"] != "Bundle":
+        yield Entry(document.source, untagged, content)
         return
-    if content.get("type") in {"history", "subscription-notification"}:
-        raise Unmapped(f"a Bundle of type {content['type']}: expected one that lists what is so now")
     entries = content.get("entry", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Unmapped("a Bundle whose entry is not a list of objects")
-    yield from _of_bundle(document.source, _release_of(content), entries)
+    shell = {name: element for name, element in content.items() if name != "entry"}
+    release = _release_of(shell, untagged)
+    release.check(shell)
+    if shell["type"] in {"history", "subscription-notification"}:
+        raise Unmapped(f"a Bundle of type {shell['type']}: expected one that lists what is so now")
+    yield from _of_bundle(document.source, release, entries)
 
 
-def _of_bundle(source: str, release: str, entries: list[Json]) -> Iterator[Entry]:
+def _of_bundle(source: str, release: FhirRelease, entries: list[Json]) -> Iterator[Entry]:
     urls = [str(entry.get("fullUrl", "")) for entry in entries]
     full_url_to_key = {url: _key(entry.get("resource"), url) for url, entry in zip(urls, entries, strict=True) if url}
     for url, entry in zip(urls, entries, strict=True):
@@ -114,11 +121,15 @@ def _key(resource: Any, full_url: str) -> str:
     return full_url
 
 
-def _release_of(bundle: Json) -> str:
+def _release_of(bundle: Json, untagged: FhirRelease) -> FhirRelease:
     meta = bundle.get("meta")
-    tags = meta.get("tag", []) if isinstance(meta, dict) else []
-    said = [tag.get("code") for tag in tags if isinstance(tag, dict) and tag.get("system") == codes.RELEASE]
-    return str(said[0]) if said else ""
+    tags = meta.get("tag") if isinstance(meta, dict) else None
+    for tag in tags if isinstance(tags, list) else ():
+        if isinstance(tag, dict) and tag.get("system") == codes.RELEASE:
+            if tag.get("code") not in list(FhirRelease):
+                raise Unmapped("a Bundle of a FHIR release that is neither R4 nor R5")
+            return FhirRelease(tag["code"])
+    return untagged
 
 
 def _parsed(source: str, text: bytes) -> Document:

@@ -43,7 +43,7 @@ class Facts:
 
     def _entries(self, document: Document) -> Iterable[Entry]:
         try:
-            return list(entries_of(document))
+            return list(entries_of(document, self.untagged))
         except Unmapped as reason:
             self.resources += 1
             self.not_mapped.append(NotMapped(document.source, "", str(reason)))
@@ -56,7 +56,7 @@ class Facts:
             self.no_place[str(resource.get("resourceType"))] += 1
             return
         try:
-            reading = Reading.of(entry, self.therapy, self.untagged)
+            reading = Reading.of(entry, self.therapy)
             kind, row = reading.fact()
         except Unmapped as reason:
             self.not_mapped.append(NotMapped(entry.source, entry.key, str(reason)))

@@ -28,23 +28,18 @@ class Reading:
 
     entry: Entry
     therapy: Therapy
-    release: FhirRelease
     resource: Json
     partly: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, entry: Entry, therapy: Therapy, untagged: FhirRelease) -> Self:
-        """Check the resource first; ``untagged`` is the release of Bundles that do not say theirs."""
-        resource = entry.resource
-        if not isinstance(resource, dict):
+    def of(cls, entry: Entry, therapy: Therapy) -> Self:
+        """Raise Unmapped unless the resource is valid."""
+        if not isinstance(entry.resource, dict):
             raise Unmapped("an entry without a resource")
-        if entry.release and entry.release not in set(FhirRelease):
-            raise Unmapped("its Bundle says a FHIR release that is neither R4 nor R5")
-        if _has_null(resource):
+        if _has_null(entry.resource):
             raise Unmapped("null, which FHIR does not allow")
-        release = FhirRelease(entry.release or untagged)
-        _check(resource, release)
-        return cls(entry, therapy, release, resource)
+        _check(entry.resource, entry.release)
+        return cls(entry, therapy, entry.resource)
 
     @property
     def names(self) -> codes.Names:
@@ -167,7 +162,7 @@ def _consent(reading: Reading) -> tuple[str, Json]:
     if reading.therapy.name not in reading.codes_of("category", codes.THERAPY):
         raise Unmapped(f"not of category {codes.THERAPY}|{reading.therapy.name}: consent to something else")
     reading.refuse_status({"draft", "proposed", "rejected", "not-done", "entered-in-error", "unknown"})
-    is_r4 = reading.release is FhirRelease.R4
+    is_r4 = reading.entry.release is FhirRelease.R4
     decision = reading.resource.get("provision", {}).get("type") if is_r4 else reading.resource.get("decision")
     if decision not in {"permit", "deny"}:
         raise Unmapped("it neither permits nor denies")
@@ -245,7 +240,7 @@ def _session(reading: Reading) -> tuple[str, Json]:
     row = {
         "@patient": reading.patient(),
         "decision_id": reading.identifier(codes.DECISION),
-        "decided_at": primitive_time(resource, reading.release.procedure_time),
+        "decided_at": primitive_time(resource, reading.entry.release.procedure_time),
         "content_id": _content_id(reading, canonicals[0]) if canonicals else None,
     }
     return "session", {**row, **_decision(reading), **reading.columns_by_extension(reading.therapy.context)}
