@@ -1,5 +1,6 @@
 """``fhir write`` and ``fhir read``: a cohort as health records, and health records as a cohort."""
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 fhir_app = typer.Typer(help="Cohorts as FHIR R4 or R5 bundles, and such bundles as cohorts.", no_args_is_help=True)
 REASONS_SHOWN = 20
+PATIENTS_FOR_ONE = 200
 ReleaseName = Literal["R4", "R5"]
 
 
@@ -47,6 +49,7 @@ def write(
             checked,
             out_folder,
             release=FhirRelease(release),
+            processes=_processes(patients),
             tell=lambda written: step.detail(f"{written:,} of {patients:,} patients"),
         )
     if as_json:
@@ -87,6 +90,7 @@ def read(
             bundles,
             load_therapy(therapy),
             untagged=FhirRelease(release),
+            processes=_processes(sum(1 for _ in bundles.rglob("*.json"))),
             tell=lambda done, files: step.detail(f"{done:,} of {files:,} files"),
         )
         if out_folder is not None:
@@ -99,6 +103,11 @@ def read(
         _print(rows, report)
     if not report.is_complete:
         raise typer.Exit(1)
+
+
+def _processes(patients: int) -> int:
+    """All cores, unless starting processes would take longer than the work."""
+    return len(os.sched_getaffinity(0)) if patients > PATIENTS_FOR_ONE else 1
 
 
 def _write(folder: Path, tables: "Tables", report: "RecordsReport") -> None:

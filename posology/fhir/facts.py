@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
@@ -35,6 +36,21 @@ class Facts:
         for document in documents_of(path, folder):
             for entry in self._entries(document):
                 self._read(entry)
+
+    def add(self, other: "Facts") -> None:
+        """The facts of other files, after these."""
+        self.resources += other.resources
+        self.not_mapped += other.not_mapped
+        self.partly += other.partly
+        self.no_place += other.no_place
+        for kind, frames in other.settled()._frames.items():
+            self.settled()._frames.setdefault(kind, []).extend(frames)
+
+    def settled(self) -> Self:
+        """The same, with all rows in frames: small to hand to another process."""
+        for kind in list(self._rows):
+            self._spill(kind)
+        return self
 
     def frame(self, kind: str) -> pl.DataFrame:
         """All facts of one kind, in the order in which they were read."""

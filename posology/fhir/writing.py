@@ -1,8 +1,10 @@
 """A cohort as a folder of FHIR bundles: one for each patient, one for the catalogue."""
 
+import functools
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import accumulate
 from pathlib import Path
 
 import polars as pl
@@ -12,12 +14,13 @@ from posology.fhir import codes
 from posology.fhir.catalogue import catalogue_resources
 from posology.fhir.patient_record import PatientRecord, Row
 from posology.fhir.release import FhirRelease
+from posology.fhir.side_by_side import side_by_side
 from posology.fhir.values import Json
 from posology.files import whole_folder
 from posology.tables import NAMES, Tables
 from posology.therapy import Therapy
 
-PATIENTS_AT_ONCE = 200
+PATIENTS_AT_ONCE = 50
 TIME = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
@@ -27,14 +30,16 @@ def write_records(
     folder: Path,
     *,
     release: FhirRelease = FhirRelease.R4,
+    processes: int = 1,
     tell: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Write ``catalogue.json`` and ``patients/ID.json``, each a Bundle of type collection.
 
     Every resource is checked by the library before it is written; the folder
-    appears whole or not at all. Memory holds some hundred patients at a time.
+    appears whole or not at all. Memory holds one patient's resources at a time.
 
     Args:
+        processes: how many check and write patients side by side.
         tell: called with the number of patients written so far.
 
     Raises:
@@ -46,19 +51,22 @@ def write_records(
     with whole_folder(folder) as partial:
         contents = _rows(tables.contents)
         _write(partial / "catalogue.json", catalogue_resources(therapy, release, contents), release)
-        (partial / "patients").mkdir()
-        for written, record in enumerate(_records(tables, therapy, release), start=1):
-            _write(partial / "patients" / f"{record.patient_id}.json", record.resources(), release)
+        patients = partial / "patients"
+        patients.mkdir()
+        parts = (tables.of_users(part["user_id"]) for part in tables.users.iter_slices(PATIENTS_AT_ONCE))
+        write = functools.partial(_write_patients, therapy=therapy, release=release, folder=patients)
+        for written in accumulate(side_by_side(write, parts, processes)):
             tell(written)
 
 
-def _records(tables: Tables, therapy: Therapy, release: FhirRelease) -> Iterator[PatientRecord]:
-    for part in tables.users.iter_slices(PATIENTS_AT_ONCE):
-        of_part = tables.of_users(part["user_id"])
-        measurements, sessions = _by_user(of_part.measurements), _by_user(of_part.sessions)
-        for user in _rows(part):
-            user_id = user["user_id"]
-            yield PatientRecord(therapy, release, user, measurements[user_id], sessions[user_id])
+def _write_patients(part: Tables, *, therapy: Therapy, release: FhirRelease, folder: Path) -> int:
+    """How many were written."""
+    measurements, sessions = _by_user(part.measurements), _by_user(part.sessions)
+    for user in _rows(part.users):
+        user_id = user["user_id"]
+        record = PatientRecord(therapy, release, user, measurements[user_id], sessions[user_id])
+        _write(folder / f"{record.patient_id}.json", record.resources(), release)
+    return part.users.height
 
 
 def _by_user(frame: pl.DataFrame) -> defaultdict[str, list[Row]]:
