@@ -60,6 +60,12 @@ class Assembly:
                 maintain_order="left",
             )
             self.mapped += said.height
+        self.facts.partly += [
+            NotMapped(source, resource, "no EpisodeOfCare of the therapy says since when: enrolled_at is empty")
+            for source, resource in users.filter(pl.col("@enrolment").is_null())
+            .select("@source", "@resource")
+            .iter_rows()
+        ]
         return _with_demographics(users, therapy)
 
     def _sessions(self, patients: pl.DataFrame) -> pl.DataFrame:

@@ -29,7 +29,7 @@ def _plan(therapy: Therapy, contents: Sequence[Row]) -> Json:
         "id": resource_id("PlanDefinition", therapy.name),
         "url": names.plan,
         "version": str(therapy.version),
-        "name": therapy.name,
+        "name": therapy.name.capitalize(),
         **primitive("title", therapy.title),
         "status": "active",
         "action": [{"definitionCanonical": canonical} for canonical in known],
@@ -43,7 +43,7 @@ def _form(therapy: Therapy, release: FhirRelease, form: str, columns: Columns) -
         "resourceType": "Questionnaire",
         "id": resource_id("Questionnaire", therapy.name, form),
         "url": f"{names.plan}:{form}",
-        "name": f"{therapy.name}_{form}",
+        "name": f"{therapy.name}_{form}".capitalize(),
         "status": "active",
         "item": [_item(name, column, names.column(name), release) for name, column in columns.items()],
     }

@@ -67,9 +67,9 @@ class Facts:
 
     def _read(self, entry: Entry) -> None:
         self.resources += 1
-        resource = entry.resource
-        if isinstance(resource, dict) and str(resource.get("resourceType")) not in KINDS:
-            self.no_place[str(resource.get("resourceType"))] += 1
+        kind_of_resource = entry.resource.get("resourceType") if isinstance(entry.resource, dict) else None
+        if isinstance(kind_of_resource, str) and kind_of_resource not in KINDS:
+            self.no_place[kind_of_resource] += 1
             return
         try:
             reading = Reading.of(entry, self.therapy)

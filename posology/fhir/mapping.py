@@ -34,8 +34,8 @@ class Reading:
     @classmethod
     def of(cls, entry: Entry, therapy: Therapy) -> Self:
         """Raise Unmapped unless the resource is valid."""
-        if not isinstance(entry.resource, dict):
-            raise Unmapped("an entry without a resource")
+        if not isinstance(entry.resource, dict) or "resourceType" not in entry.resource:
+            raise Unmapped("an entry without a resource that says its type")
         if _has_null(entry.resource):
             raise Unmapped("null, which FHIR does not allow")
         _check(entry.resource, entry.release)

@@ -124,6 +124,13 @@ def test_a_record_of_another_system_becomes_rows(read: Read) -> None:
     assert tables.contents.height == len(MCI.catalogue or ()), "no bundle lists contents: they are the therapy's own"
 
 
+def test_a_patient_without_enrolment_is_a_row_that_says_so(read: Read) -> None:
+    tables, report = read(bundle(patient()))
+    assert tables.users["enrolled_at"].to_list() == [None]
+    assert [entry.resource for entry in report.partly] == ["Patient/p1"]
+    assert (report.mapped, report.is_complete) == (1, False)
+
+
 def test_types_without_a_place_are_counted(read: Read) -> None:
     others = [{"resourceType": name, "id": f"x{n}"} for n, name in enumerate(["Encounter", "Claim", "Encounter"])]
     _, report = read(bundle(patient(), *others))
@@ -201,7 +208,7 @@ def test_an_answer_that_does_not_fit_leaves_its_column_empty_and_is_reported(rea
     tables, report = read(bundle(patient(), session(), feedback(item=items)))
     assert tables.sessions["score"].to_list() == [None]
     assert tables.sessions["rating"].to_list() == [4.0]
-    assert [entry.reason for entry in report.partly] == [
+    assert [entry.reason for entry in report.partly[:2]] == [
         "score: its answer is not of kind number",
         "an answer for a column that the therapy does not declare, or a second one",
     ]
@@ -239,7 +246,7 @@ def test_records_of_another_release_say_so(read: Read) -> None:
     _, report = read(bundle(patient(), r5))
     assert reasons(report)[0].endswith("it is valid R5: name that release")
     _, report = read(bundle(patient(), r5), untagged=FhirRelease.R5)
-    assert report.is_complete
+    assert report.resources == report.mapped == 2
     tag = {"tag": [{"system": "urn:posology:fhir-release", "code": "DSTU2"}]}
     _, report = read(bundle(patient(), r5, meta=tag))
     assert set(reasons(report)) == {"a Bundle of a FHIR release that is neither R4 nor R5"}

@@ -252,3 +252,19 @@ def test_a_time_that_fhir_cannot_write_is_refused(tmp_path: Path) -> None:
     far = tables.users.with_columns(pl.lit(10**18).cast(pl.Datetime("us", "UTC")).alias("enrolled_at"))
     with pytest.raises(TableError, match="outside the years 1 to 9999"):
         write_records(Tables(far, tables.measurements, tables.contents, tables.sessions), EVERYTHING, tmp_path / "x")
+
+
+@pytest.mark.slow  # it starts processes
+def test_several_processes_write_and_read_what_one_does(tmp_path: Path) -> None:
+    therapy = load_therapy("mci")
+    tables = simulate(therapy, patients=55, seed=3).tables
+    tables = Tables.conform(therapy, {**vars(tables), "sessions": tables.sessions.head(200)})
+    told: list[int] = []
+    write_records(tables, therapy, tmp_path / "one")
+    write_records(tables, therapy, tmp_path / "two", processes=2, tell=told.append)
+    assert told == [50, 55]
+    for path in (tmp_path / "one").rglob("*.json"):
+        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
+    again, report = read_records(tmp_path / "two", therapy, processes=2)
+    assert report.is_complete
+    assert all(getattr(tables, name).equals(getattr(again, name)) for name in NAMES)
