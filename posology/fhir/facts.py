@@ -9,9 +9,10 @@ from typing import Self
 import polars as pl
 
 from posology.fhir.bundles import Document, Entry, documents_of, entries_of
-from posology.fhir.mapping import KINDS, Reading, schema_of_kind
+from posology.fhir.mapping import KINDS, fact_of, schema_of_kind
 from posology.fhir.release import FhirRelease
 from posology.fhir.report import NotMapped
+from posology.fhir.resource import Reading
 from posology.fhir.values import Json, Unmapped
 from posology.therapy import Therapy
 
@@ -73,7 +74,7 @@ class Facts:
             return
         try:
             reading = Reading.of(entry, self.therapy)
-            kind, row = reading.fact()
+            kind, row = fact_of(reading)
         except Unmapped as reason:
             self.not_mapped.append(NotMapped(entry.source, entry.key, str(reason)))
             return
