@@ -9,6 +9,7 @@ import typer
 
 from flows.cli.here import JsonOption, TherapyArgument
 from flows.cli.output import out, print_json, print_table, progress
+from posology.errors import CannotDo
 
 if TYPE_CHECKING:
     from posology.fhir import RecordsReport
@@ -80,10 +81,11 @@ def read(
     from posology.tables import NAMES
     from posology.therapy_file import load_therapy
 
-    if (out_folder is None) != dry_run:
-        raise typer.BadParameter("give a folder with --out, or --dry-run to write nothing")
+    if out_folder is None and not dry_run:
+        raise CannotDo("expected --out DIR, a new folder for the four tables, or --dry-run")
     if out_folder is not None:
         refuse_in_use(out_folder)
+    target = None if dry_run else out_folder
     with progress("Reading health records") as step:
         step("Read FHIR bundles")
         tables, report = read_records(
@@ -93,15 +95,19 @@ def read(
             processes=_processes(sum(1 for _ in bundles.rglob("*.json"))),
             tell=lambda done, files: step.detail(f"{done:,} of {files:,} files"),
         )
-        if out_folder is not None:
+        if target is not None:
             step("Write the four tables")
-            _write(out_folder, tables, report)
+            _write(target, tables, report)
     rows = {name: getattr(tables, name).height for name in NAMES}
     if as_json:
-        print_json({"folder": out_folder, "rows": rows, **report.as_json()})
+        print_json({"folder": None if target is None else str(target), "rows": rows, **report.as_json()})
     else:
         _print(rows, report)
-    if not report.is_complete:
+        if target is None:
+            out.print("Nothing is written: this was a dry run.")
+        else:
+            out.print(f"Next: posology validate {therapy} --data {target}")
+    if not report.complete:
         raise typer.Exit(1)
 
 
@@ -118,7 +124,7 @@ def _write(folder: Path, tables: "Tables", report: "RecordsReport") -> None:
 
     with whole_folder(folder) as partial:
         tables.write(partial)
-        if not report.is_complete:
+        if not report.complete:
             write_whole(partial / "not-mapped.json", json.dumps(report.as_json(), indent=2, ensure_ascii=False))
 
 

@@ -68,6 +68,7 @@ class Names:
 
     def content_id(self, canonical: str) -> str | None:
         """The id a canonical stands for: ours is decoded, a foreign one is its own id, another therapy's is None."""
+        canonical = canonical.partition("|")[0]  # without the version
         if not canonical.startswith(f"{THERAPY}:"):
             return canonical
         prefix = self.content("")

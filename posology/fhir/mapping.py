@@ -55,7 +55,7 @@ def _patient(reading: Reading) -> tuple[str, Json]:
 def _enrolment(reading: Reading) -> tuple[str, Json]:
     if reading.therapy.name not in reading.codes_of("type", codes.THERAPY):
         raise Unmapped(f"not of type {codes.THERAPY}|{reading.therapy.name}: an episode of other care")
-    reading.refuse_status({"planned", "waitlist", "cancelled", "entered-in-error"})
+    reading.require_status("active", "onhold", "finished")
     site = reading.resource.get("managingOrganization", {}).get("identifier")
     return "enrolment", {
         "@patient": reading.patient("patient"),
@@ -67,7 +67,7 @@ def _enrolment(reading: Reading) -> tuple[str, Json]:
 def _consent(reading: Reading) -> tuple[str, Json]:
     if reading.therapy.name not in reading.codes_of("category", codes.THERAPY):
         raise Unmapped(f"not of category {codes.THERAPY}|{reading.therapy.name}: consent to something else")
-    reading.refuse_status({"draft", "proposed", "rejected", "not-done", "entered-in-error", "unknown"})
+    reading.require_status("active", "inactive")
     is_r4 = reading.entry.release is FhirRelease.R4
     decision = reading.resource.get("provision", {}).get("type") if is_r4 else reading.resource.get("decision")
     if decision not in {"permit", "deny"}:
@@ -77,7 +77,7 @@ def _consent(reading: Reading) -> tuple[str, Json]:
 
 
 def _answers(reading: Reading) -> tuple[str, Json]:
-    reading.refuse_status({"entered-in-error", "stopped"})
+    reading.require_status("completed", "amended", "in-progress")
     form = str(reading.resource.get("questionnaire", "")).partition("|")[0]
     if form == reading.names.intake:
         return "intake", {"@patient": reading.patient(), **reading.columns_by_item(reading.therapy.user)}
@@ -99,7 +99,7 @@ def _session(reading: Reading) -> tuple[str, Json]:
     is_ours = any(identifier.get("system") == codes.DECISION for identifier in resource.get("identifier", ()))
     if len(canonicals) > 1 or not (canonicals or is_ours):
         raise Unmapped("expected instantiatesCanonical with the one content given")
-    reading.refuse_status({"preparation", "not-done", "entered-in-error"})
+    reading.require_status("completed", "in-progress", "on-hold", "stopped", "unknown")
     row = {
         "@patient": reading.patient(),
         "decision_id": reading.identifier(codes.DECISION),

@@ -4,14 +4,13 @@ from posology.fhir import codes
 from posology.fhir.resource import Reading
 from posology.fhir.values import Json, Unmapped, primitive_time
 
-NOT_FINAL = frozenset({"registered", "preliminary", "cancelled", "entered-in-error", "unknown"})
 POINTS = frozenset({"", "1", "score", "scores", "point", "points"})
 
 
 def measurement(reading: Reading) -> tuple[str, Json]:
     """A reading of the therapy's instrument, by its LOINC code, or of any by our own code; a score in points."""
     instrument = _instrument(reading)
-    reading.refuse_status(NOT_FINAL)
+    reading.require_status("final", "amended", "corrected")
     when = "effectiveInstant" if "effectiveInstant" in reading.resource else "effectiveDateTime"
     return "measurement", {
         "@patient": reading.patient(),

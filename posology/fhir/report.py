@@ -46,10 +46,10 @@ class RecordsReport:
             raise ValueError(f"{self.resources} resources came, but mapped and reported are not as many")
 
     @property
-    def is_complete(self) -> bool:
+    def complete(self) -> bool:
         """Whether everything that came is in the tables."""
         return self.resources == self.mapped and not self.partly
 
     def as_json(self) -> dict[str, Any]:
         """For programs and for ``not-mapped.json``."""
-        return asdict(self)
+        return {"complete": self.complete, **asdict(self)}

@@ -1,6 +1,5 @@
 """One valid resource, and how its parts are looked up."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -61,10 +60,10 @@ class Reading:
         ]
         return [primitive_text(coding, "code") for coding in codings if coding.get("system") == system]
 
-    def refuse_status(self, refused: Iterable[str]) -> None:
-        """Raise Unmapped where its status says that it does not count."""
-        if self.resource["status"] in refused:
-            raise Unmapped(f"its status is {self.resource['status']}")
+    def require_status(self, *accepted: str) -> None:
+        """Raise Unmapped unless its status says that it counts."""
+        if self.resource.get("status") not in accepted:
+            raise Unmapped(f"its status is not {', '.join(accepted[:-1])} or {accepted[-1]}")
 
     def columns_by_extension(self, columns: Columns) -> Json:
         """Columns from extensions of ours."""

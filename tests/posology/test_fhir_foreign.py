@@ -105,7 +105,7 @@ def reasons(report: RecordsReport) -> list[str]:
 
 def test_a_record_of_another_system_becomes_rows(read: Read) -> None:
     tables, report = read(bundle(patient(), enrolment(), score(), session(), feedback()))
-    assert report.is_complete
+    assert report.complete
     (user,) = tables.users.to_dicts()
     assert user["user_id"] == "p1"
     assert user["enrolled_at"] == datetime(2026, 6, 14, 8, tzinfo=UTC)
@@ -128,7 +128,7 @@ def test_a_patient_without_enrolment_is_a_row_that_says_so(read: Read) -> None:
     tables, report = read(bundle(patient()))
     assert tables.users["enrolled_at"].to_list() == [None]
     assert [entry.resource for entry in report.partly] == ["Patient/p1"]
-    assert (report.mapped, report.is_complete) == (1, False)
+    assert (report.mapped, report.complete) == (1, False)
 
 
 def test_types_without_a_place_are_counted(read: Read) -> None:
@@ -136,7 +136,7 @@ def test_types_without_a_place_are_counted(read: Read) -> None:
     _, report = read(bundle(patient(), *others))
     assert report.no_place == {"Claim": 1, "Encounter": 2}
     assert (report.resources, report.mapped) == (4, 1)
-    assert not report.is_complete
+    assert not report.complete
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_types_without_a_place_are_counted(read: Read) -> None:
         (score(effectiveDateTime="2026-06-15"), "a date without a time of day"),
         (score(effectiveDateTime=None), "effectiveDateTime is missing"),
         (score(effectiveDateTime="2016-12-31T23:59:60Z"), "not a time in the years"),
-        (score(status="entered-in-error"), "its status is entered-in-error"),
+        (score(status="entered-in-error"), "its status is not final, amended or corrected"),
         (score(subject={"reference": "urn:uuid:p2"}), "a patient that did not come"),
         (score(subject={"display": "Ms Jones"}), "by no reference"),
         (score(subject=None), "by no reference"),
@@ -161,7 +161,7 @@ def test_types_without_a_place_are_counted(read: Read) -> None:
         (score(subject={"reference": "urn:uuid:p1", "display": {"a": None}}), "null, which FHIR does not allow"),
         (session(instantiatesCanonical=[]), "not valid FHIR R4|expected instantiatesCanonical"),
         (session(instantiatesCanonical=["urn:posology:therapy:tinnitus:content:rest"]), "another therapy"),
-        (session(status="not-done"), "its status is not-done"),
+        (session(status="not-done"), "its status is not completed"),
         (session(subject={"reference": "Patient/p2"}), "a patient that did not come"),
         (feedback(), "a session that did not come"),
         (feedback(questionnaire="http://loinc.org/vs/1"), "not the answers to"),
@@ -185,6 +185,24 @@ def test_the_same_resource_again_is_reported_once_it_is_read(read: Read, again: 
     if again["resourceType"] in {"Patient", "Procedure"}:  # the others point at a patient by the first bundle's URN
         assert reasons(report) == ["the same resource again"]
     assert len(report.not_mapped) == 1
+
+
+def test_a_report_repeats_no_value_of_a_patient(read: Read) -> None:
+    secret = "Ms Jones"
+    item = [{"linkId": "score", "answer": [{"valueString": secret}]}]
+    told = [
+        score(valueQuantity=None, valueString=secret),
+        score(id="o2", status=secret),
+        score(id="o3", effectiveDateTime=secret),
+        score(id="o4", valueQuantity={"value": 1, "unit": secret}),
+        score(id="o5", subject={"reference": "urn:uuid:p1", "display": [secret]}),
+        session(),
+        feedback(item=item),
+        enrolment(status=secret),
+    ]
+    _, report = read(bundle(patient(), *told))
+    assert len(report.not_mapped) == 6
+    assert secret not in json.dumps(report.as_json())
 
 
 def test_a_second_answer_about_the_same_thing_is_reported(read: Read) -> None:
@@ -212,7 +230,7 @@ def test_an_answer_that_does_not_fit_leaves_its_column_empty_and_is_reported(rea
         "score: its answer is not of kind number",
         "an answer for a column that the therapy does not declare, or a second one",
     ]
-    assert not report.is_complete
+    assert not report.complete
 
 
 def test_one_file_that_cannot_be_read_does_not_keep_the_others_out(read: Read) -> None:

@@ -136,7 +136,7 @@ def bits(frame: pl.DataFrame) -> list[Any]:
 def assert_comes_back(tables: Tables, therapy: Therapy, release: FhirRelease, folder: Path) -> None:
     write_records(tables, therapy, folder, release=release)
     again, report = read_records(folder, therapy)
-    assert report.is_complete, (report.not_mapped, report.partly)
+    assert report.complete, (report.not_mapped, report.partly)
     for name in NAMES:
         before, after = getattr(tables, name), getattr(again, name)
         assert before.schema == after.schema
@@ -266,5 +266,5 @@ def test_several_processes_write_and_read_what_one_does(tmp_path: Path) -> None:
     for path in (tmp_path / "one").rglob("*.json"):
         assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
     again, report = read_records(tmp_path / "two", therapy, processes=2)
-    assert report.is_complete
+    assert report.complete
     assert all(getattr(tables, name).equals(getattr(again, name)) for name in NAMES)
