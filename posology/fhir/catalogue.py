@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from posology.fhir import codes
-from posology.fhir.patient_record import Row, extensions, resource_id
+from posology.fhir.patient_record import Row, extensions, resource_id, with_keys
 from posology.fhir.release import FhirRelease
 from posology.fhir.values import Json, is_code, primitive
 from posology.therapy import Column, Columns, Therapy
@@ -17,8 +17,8 @@ def catalogue_resources(therapy: Therapy, release: FhirRelease, contents: Sequen
         yield _form(therapy, release, "intake", therapy.user)
     if therapy.feedback:
         yield _form(therapy, release, "feedback", therapy.feedback.columns)
-    for place, row in enumerate(contents):
-        yield _content(therapy, row, place)
+    for row, key in with_keys(contents, "content_id"):
+        yield _content(therapy, row, resource_id("ActivityDefinition", therapy.name, *key))
 
 
 def _plan(therapy: Therapy, contents: Sequence[Row]) -> Json:
@@ -59,12 +59,12 @@ def _item(name: str, column: Column, system: str, release: FhirRelease) -> Json:
     return item
 
 
-def _content(therapy: Therapy, row: Row, place: int) -> Json:
+def _content(therapy: Therapy, row: Row, id_of_content: str) -> Json:
     names = codes.Names(therapy.name)
     content_id = row["content_id"]
     content = {
         "resourceType": "ActivityDefinition",
-        "id": resource_id("ActivityDefinition", therapy.name, content_id, place),
+        "id": id_of_content,
         **primitive("url", None if content_id is None else names.content(content_id)),
         "extension": list(extensions(names, therapy.content, row)),
         "status": "active",

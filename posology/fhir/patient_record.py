@@ -29,6 +29,15 @@ def resource_id(kind: str, *key: object) -> str:
     return str(uuid5(NAMESPACE, json.dumps([kind, *key])))
 
 
+def with_keys(rows: Sequence[Row], *names: str) -> Iterator[tuple[Row, tuple[str | int | None, ...]]]:
+    """Each row with its key, ended by how often the key came before: rows that stand twice get ids of their own."""
+    times: Counter[tuple[str | None, ...]] = Counter()
+    for row in rows:
+        key = tuple(row[name] for name in names)
+        yield row, (*key, times[key])
+        times[key] += 1
+
+
 @dataclass(frozen=True)
 class PatientRecord:
     """What becomes of one patient's rows; ids follow the keys of the tables, so they stay when rows are added."""
@@ -52,9 +61,10 @@ class PatientRecord:
             yield self._consent()
         if self.therapy.user:
             yield self._answers("intake", self.therapy.user, self.user, "enrolled_at")
-        for row, measurement_id in self._with_ids(self.measurements, "Observation", "measured_at", "instrument"):
-            yield self._measurement(row, measurement_id)
-        for row, session_id in self._with_ids(self.sessions, "Procedure", "decision_id"):
+        for row, key in with_keys(self.measurements, "measured_at", "instrument"):
+            yield self._measurement(row, self._id("Observation", *key))
+        for row, key in with_keys(self.sessions, "decision_id"):
+            session_id = self._id("Procedure", *key)
             yield self._session(row, session_id)
             if any(row[name] is not None for name in ("feedback_at", *self._feedback_columns)):
                 answers = self._answers("feedback", self._feedback_columns, row, "feedback_at", session_id)
@@ -78,13 +88,6 @@ class PatientRecord:
 
     def _id(self, kind: str, *key: str | int | None) -> str:
         return resource_id(kind, self.user["user_id"], *key)
-
-    def _with_ids(self, rows: Sequence[Row], kind: str, *key: str) -> Iterator[tuple[Row, str]]:
-        times: Counter[tuple[str | None, ...]] = Counter()
-        for row in rows:
-            values = tuple(row[name] for name in key)
-            yield row, self._id(kind, *values, times[values])
-            times[values] += 1
 
     def _patient(self) -> Json:
         patient = {

@@ -90,7 +90,7 @@ def primitive_text(element: Json, name: str) -> str | None:
 
 
 def primitive_time(element: Json, name: str) -> datetime | None:
-    """A FHIR dateTime or instant in UTC; Unmapped when it is missing or says less than a second."""
+    """A FHIR dateTime or instant in UTC; Unmapped when it is missing or only a date."""
     text = primitive_text(element, name)
     if text is None:
         return None
