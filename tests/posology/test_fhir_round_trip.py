@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from posology.errors import TableError
@@ -144,7 +144,11 @@ def assert_comes_back(tables: Tables, therapy: Therapy, release: FhirRelease, fo
 
 
 @pytest.mark.parametrize("release", RELEASES)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=15,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink would take minutes, and examples are small
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @example(tables=Tables.from_rows(EVERYTHING))
 @given(tables=cohorts())
 def test_any_four_tables_come_back_bit_for_bit(release: FhirRelease, tables: Tables) -> None:
