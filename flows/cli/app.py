@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, learn, review, run
+from flows.cli import data, importing, learn, review, run
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -42,6 +42,8 @@ def posology(
 
 app.command()(run.demo)
 app.command()(data.simulate)
+app.command("import")(importing.import_data)
+app.command()(importing.export)
 app.command()(data.validate)
 app.command()(data.load)
 app.command()(learn.retrain)
