@@ -56,7 +56,7 @@ def _duckdb(path: Path, query: str, table: str) -> Iterator[Chunk]:
     """The query sees this file and nothing else: no other file, no network."""
     try:
         with duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"}) as connection:
-            answer: pa.RecordBatchReader = connection.execute(query).to_arrow_reader(ROWS)  # type: ignore[union-attr]
+            answer: pa.RecordBatchReader = connection.execute(query).to_arrow_reader(ROWS)
             yield from arrow_chunks(answer.schema, answer)
     except (duckdb.CatalogException, duckdb.ParserException, duckdb.BinderException) as error:
         raise TableError(f"{path}: the query fails: {error}", table=table) from error

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 Mask = pl.Series  # (n_rows,) of booleans
-TRUE, FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+TRUE, FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,10 @@ def _minus_minutes(local: pl.Series, minutes: pl.Series) -> pl.Series:
 
 def _in_zone(local: pl.Series, zone: str) -> Converted:
     """Local times of a zone in UTC; null where clocks go forward over them or back to them."""
-    either = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     once = local.dt.replace_time_zone(zone, ambiguous="null", non_existent="null")
+    if once.null_count() == local.null_count():
+        return Converted(once.dt.convert_time_zone("UTC"))
+    either = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return Converted(
         once.dt.convert_time_zone("UTC"),
         {
