@@ -12,6 +12,8 @@ from uuid import uuid4
 import pytest
 from hypothesis import settings
 
+from posology.therapy import Therapy
+
 POSTGRES = Path("/usr/lib/postgresql/15/bin")
 
 # The first example of a test pays for imports and compiling, and a busy machine for more: time is no law here.
@@ -53,3 +55,41 @@ def postgres_url() -> Iterator[str]:
             run("pg_ctl", "-D", data, "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def clinic() -> Therapy:
+    """A small therapy with a column of every kind, for data that come from elsewhere."""
+    return Therapy.model_validate(
+        {
+            "name": "clinic",
+            "title": "Walks",
+            "version": 1,
+            "status": {
+                "instrument": "PHQ9",
+                "minimum": 0,
+                "maximum": 27,
+                "better": "lower",
+                "smallest_important_change": 5,
+                "final_after_days": 56,
+                "final_window_days": 14,
+            },
+            "user": {
+                "age": {"kind": "number", "minimum": 18, "maximum": 110, "unit": "years"},
+                "sex": {"kind": "category", "values": ["female", "male"]},
+                "voice": {"kind": "embedding"},
+            },
+            "context": {"sleep": {"kind": "number", "minimum": 0, "maximum": 24, "unit": "hours"}},
+            "content": {"minutes": {"kind": "number", "minimum": 0, "maximum": 60}},
+            "feedback": {
+                "columns": {"score": {"kind": "number"}, "done": {"kind": "boolean"}, "comment": {"kind": "text"}},
+                "value": "score / 100",
+                "due_hours": 24,
+                "missing": 0.0,
+            },
+            "safety": {"safe_default": "rest"},
+            "objective": "feedback",
+            "exploration": {"floor": 0.02, "temperature": 0.1},
+            "catalogue": [{"content_id": "rest", "minutes": 0}, {"content_id": "walk", "minutes": 20}],
+        }
+    )

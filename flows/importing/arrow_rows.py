@@ -1,22 +1,37 @@
 """Batches of Arrow as chunks."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import polars as pl
 import pyarrow as pa
 
+from posology.errors import TableError, first_few
 from posology.importing.rows import Chunk
 
 ROWS = 100_000  # in a chunk
 
 
-def arrow_chunks(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[Chunk]:
-    """The batches in order, after an empty one that has their columns."""
+def arrow_chunks(schema: pa.Schema, batches: Iterable[pa.RecordBatch], table: str) -> Iterator[Chunk]:
+    """The batches in order, after an empty one that has their columns.
+
+    Raises:
+        TableError: two columns have one name.
+    """
+    refuse_twice(schema.names, table)
     first = 1
     yield _chunk(schema.empty_table(), first)
     for batch in batches:
         yield _chunk(batch, first)
         first += batch.num_rows
+
+
+def refuse_twice(names: Sequence[str], table: str) -> None:
+    """Raise TableError when two columns have one name."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TableError(
+            f"the source has {first_few(twice)} twice; name one of them otherwise (SELECT … AS)", table=table
+        )
 
 
 def _chunk(batch: pa.RecordBatch | pa.Table, first: int) -> Chunk:

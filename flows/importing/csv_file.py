@@ -34,8 +34,8 @@ def csv_chunks(source: Csv, path: Path, table: str) -> Iterator[Chunk]:
             f"{path}: expected {source.encoding} text, got a byte that is none; name its encoding (latin-1, cp1252, …)",
             table=table,
         ) from error
-    except (pa.ArrowInvalid, csv.Error, EOFError) as error:
-        hint = f"is a row longer than {BLOCK >> 20} MB, or a quote never closed?"
+    except (pa.ArrowInvalid, csv.Error, EOFError, OSError) as error:
+        hint = f"is it cut off, a row longer than {BLOCK >> 20} MB, or a quote never closed?"
         raise TableError(f"{path}: expected a CSV file that can be read; {hint}", table=table) from error
 
 

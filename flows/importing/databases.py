@@ -9,11 +9,10 @@ from typing import Any
 
 import duckdb
 import psycopg2
-import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from flows.importing.arrow_rows import ROWS, arrow_chunks
+from flows.importing.arrow_rows import ROWS, arrow_chunks, refuse_twice
 from flows.importing.python_rows import chunk_of
 from posology.errors import MappingError, ServiceDown, TableError
 from posology.importing.mapping import Sql
@@ -43,6 +42,8 @@ def sql_chunks(source: Sql, folder: Path, table: str) -> Iterator[Chunk]:
 
 
 def _kind(path: Path, table: str) -> str:
+    if not path.is_file():
+        raise TableError(f"{path}: no such file", table=table)
     with path.open("rb") as file:
         beginning = file.read(16)
     if beginning.startswith(b"SQLite format 3"):
@@ -56,8 +57,11 @@ def _duckdb(path: Path, query: str, table: str) -> Iterator[Chunk]:
     """The query sees this file and nothing else: no other file, no network."""
     try:
         with duckdb.connect(str(path), read_only=True, config={"enable_external_access": "false"}) as connection:
-            answer: pa.RecordBatchReader = connection.execute(query).to_arrow_reader(ROWS)
-            yield from arrow_chunks(answer.schema, answer)
+            answer = connection.sql(query)
+            if answer is None:
+                raise TableError(f"{path}: expected a query that gives rows, as SELECT does", table=table)
+            reader = answer.to_arrow_reader(ROWS)
+            yield from arrow_chunks(reader.schema, reader, table)
     except (duckdb.CatalogException, duckdb.ParserException, duckdb.BinderException) as error:
         raise TableError(f"{path}: the query fails: {error}", table=table) from error
     except duckdb.Error as error:
@@ -104,19 +108,13 @@ def _alchemy(engine: sa.Engine, query: str, table: str, *, source: str) -> Itera
             answer = connection.execution_options(no_parameters=True).exec_driver_sql(query)
             names, first = list(answer.keys()), 1
             kinds: dict[str, str] = {}
-            _refuse_twice(names, table)
+            refuse_twice(names, table)
             for rows in answer.partitions(ROWS):
                 yield chunk_of(rows, names, kinds, first)
                 first += len(rows)
             yield chunk_of([], names, kinds, first)
     except SQLAlchemyError as error:
         raise _as_said(error, table, source) from error
-
-
-def _refuse_twice(names: list[str], table: str) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise TableError(f"the query gives {', '.join(twice)} twice; name one of them AS something else", table=table)
 
 
 def _as_said(error: SQLAlchemyError, table: str, source: str) -> Exception:

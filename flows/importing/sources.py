@@ -38,7 +38,7 @@ def chunks_of(entry: Entry, folder: Path, table: str) -> Iterator[Chunk]:
 def _parquet_chunks(path: Path, table: str) -> Iterator[Chunk]:
     try:
         with pq.ParquetFile(path) as file:
-            yield from arrow_chunks(file.schema_arrow, file.iter_batches(ROWS))
+            yield from arrow_chunks(file.schema_arrow, file.iter_batches(ROWS), table)
     except (pa.ArrowException, OSError, PolarsError) as error:
         raise TableError(
             f"{path}: expected a Parquet file that can be read to its end ({type(error).__name__}); is it whole?",
