@@ -15,9 +15,14 @@ def arrow_chunks(schema: pa.Schema, batches: Iterable[pa.RecordBatch], table: st
     """The batches in order, after an empty one that has their columns.
 
     Raises:
-        TableError: two columns have one name.
+        TableError: two columns have one name, or one is of a type that a frame cannot hold.
     """
     refuse_twice(schema.names, table)
+    for column in schema:
+        if pa.types.is_interval(column.type) or pa.types.is_union(column.type):
+            raise TableError(
+                f"column {column.name} is {column.type}; cast it in the query, or leave it out", table=table
+            )
     first = 1
     yield _chunk(schema.empty_table(), first)
     for batch in batches:

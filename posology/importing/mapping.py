@@ -195,7 +195,7 @@ def _check_zone(name: str) -> None:
     try:
         ZoneInfo(name)
         pl.Series([datetime(2000, 1, 1)]).dt.replace_time_zone(name)  # noqa: DTZ001 - local on purpose
-    except (OSError, ValueError, pl.exceptions.ComputeError):
+    except (OSError, KeyError, ValueError, pl.exceptions.PolarsError):
         raise ValueError(f"{name!r} is no time zone; expected a name as in Europe/Berlin or UTC") from None
 
 

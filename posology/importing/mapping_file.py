@@ -31,8 +31,9 @@ class MappingFile:
         file = CheckedFile.read(path, MAPPING)
         lines = dict(file.lines)
         for place, line in file.lines.items():  # one source alone is the first of a list
-            if place and len(place) > 1 and not isinstance(place[1], int):
+            if len(place) > 1 and isinstance(place[1], str):
                 lines[place[0], 0, *place[1:]] = line
+                lines.setdefault((place[0], 0), line)
         file = replace(file, lines=lines)
         return cls(file, file.value(Mapping))
 

@@ -1,10 +1,12 @@
 """Rows of a source with their numbers, and rows that go no further kept as they came."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
+from polars.exceptions import PolarsError
 
 from posology.checked_file import Misplaced
 from posology.importing.report import NOT_MAPPED
@@ -94,16 +96,18 @@ def rejected_rows(rejected: pl.DataFrame, source: str) -> pl.DataFrame:
 
 def as_json(frame: pl.DataFrame) -> pl.Series:
     """Each row as a JSON object of text, losing nothing: bytes in hex, NaN and times as they are written."""
-    text = frame.with_columns(pl.col(name).pipe(_text, kind) for name, kind in frame.schema.items())
+    text = pl.DataFrame([_text(column) for column in frame])
     return text.select(pl.struct(pl.all()).struct.json_encode()).to_series()
 
 
-def _text(column: pl.Expr, kind: Any) -> pl.Expr:
-    if kind == pl.Binary:
+def _text(column: pl.Series) -> pl.Series:
+    if column.dtype == pl.Binary:
         return column.bin.encode("hex")
-    if isinstance(kind, pl.Duration):
-        return column.dt.to_string("iso")
-    return column.cast(_text_kind(kind))
+    try:
+        return column.cast(_text_kind(column.dtype))
+    except PolarsError:  # a duration, a map, bytes within a list
+        words = [None if value is None else json.dumps(value, default=str) for value in column.to_list()]
+        return pl.Series(column.name, words, dtype=pl.String)
 
 
 def _text_kind(kind: Any) -> Any:
