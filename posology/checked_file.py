@@ -15,7 +15,7 @@ LARGEST = 200_000  # entries: some 20,000 contents of a therapy
 Place = tuple[str | int, ...]
 Lines = dict[Place, int]  # where each key or item stands
 Value = TypeVar("Value", bound=BaseModel)
-_PASSWORD = re.compile(r"(://[^:/@\s']*):[^@\s']*@")
+_LOGIN = re.compile(r"://\S*@")  # of an address; it may hold a password
 
 
 class Misplaced(ValueError):
@@ -91,7 +91,7 @@ class CheckedFile:
 
     def _say(self, message: str, place: Place) -> str:
         name = ".".join(str(step) for step in place)
-        return _PASSWORD.sub(r"\1:***@", f"{self._line(place)}: {name + ': ' if name else ''}{message}")
+        return _LOGIN.sub("://…@", f"{self._line(place)}: {name + ': ' if name else ''}{message}")
 
     def _line(self, place: Place) -> str:
         known = next(place[:n] for n in range(len(place), -1, -1) if place[:n] in self.lines)

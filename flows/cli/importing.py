@@ -34,7 +34,7 @@ def import_data(
         enrolled_at: {column: Aufnahme, format: "%d.%m.%Y %H:%M", time_zone: Europe/Berlin}
         consent: {constant: true}
         sex: {column: Geschlecht, map: {W: female, M: male}}
-        sleep_hours: {column: Schlaf, unit: minutes}
+        age: {column: AlterMonate, unit: months}
     measurements:
       - parquet: baseline.parquet
         where: mmse IS NOT NULL
@@ -42,7 +42,7 @@ def import_data(
     sessions:
       sql: {url: "postgresql://reader:${PGPASSWORD}@db/clinic", query: "SELECT * FROM given"}
       columns:
-        decision_id: {row_id: [patient, given_at]}
+        decision_id: {row_id: \\[patient, given_at]}
         score: {expression: "CAST(points AS DOUBLE) / max_points * 100"}
 
     All keys are in docs/import.md. Begin with --dry-run. A row with a value that cannot be mapped is reported and kept

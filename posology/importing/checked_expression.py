@@ -46,7 +46,9 @@ class CheckedExpression:
         try:
             answers = frame.select(self.value.alias("value"), **self.faults)
         except PolarsError as error:
-            raise ValueError(f"does not fit the types of its columns ({type(error).__name__})") from error
+            # Where there are no rows there are no values that the message could tell.
+            why = type(error).__name__ if frame.height else str(error).splitlines()[0]
+            raise ValueError(f"does not fit the types of its columns (of a CSV file all are text): {why}") from error
         values = answers["value"]
         if len(values) != frame.height:
             values = values.extend_constant(values[0], frame.height - 1)

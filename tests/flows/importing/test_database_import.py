@@ -145,6 +145,7 @@ ADDRESSES = {
     "no address": ({"url": "ada:hunter2@db", "query": "SELECT 1"}, MappingError),
     "an unknown key": ({"url": "postgresql://ada:hunter2@db/x", "query": "SELECT 1", "port": 1}, MappingError),
     "an address alone": ("postgresql://ada:hunter2@db/x", MappingError),
+    "a quote in it": ({"url": "postgresql://ada:o'hunter2@db/x", "query": 1}, MappingError),
     "a list": ({"url": ["postgresql://ada:hunter2@db/x"], "query": "SELECT 1"}, MappingError),
 }
 
