@@ -87,7 +87,10 @@ def _open(stack: ExitStack, mapping: MappingFile, plan: Plan, start: Path) -> tu
     """All chunks of a source, and the first, whose columns fit."""
     chunks = stack.enter_context(closing(chunks_of(plan.entry, start, plan.table)))  # type: ignore[type-var]
     first = next(chunks)
-    _apply(mapping, plan, Chunk(first.frame.clear(), first.numbers.clear()))
+    try:
+        plan.try_on(first)
+    except ValueError as error:
+        raise mapping.wrong(plan, error) from error
     return chain([first], chunks), first
 
 

@@ -12,6 +12,7 @@ from polars.exceptions import PolarsError
 
 from posology.expressions import read_expression
 from posology.importing.conversion import Converted, refused
+from posology.importing.rows import SOURCE_ROW
 
 Node = Any  # of the expression's tree, as Polars writes it in JSON
 DIVISIONS = ("Div", "IntDiv", "Rem")
@@ -46,8 +47,8 @@ class CheckedExpression:
         try:
             answers = frame.select(self.value.alias("value"), **self.faults)
         except PolarsError as error:
-            # Where there are no rows there are no values that the message could tell.
-            why = type(error).__name__ if frame.height else str(error).splitlines()[0]
+            # Only where there are no values can the message tell none.
+            why = str(error).splitlines()[0] if _is_blank(frame) else type(error).__name__
             raise ValueError(f"does not fit the types of its columns (of a CSV file all are text): {why}") from error
         values = answers["value"]
         if len(values) != frame.height:
@@ -58,6 +59,10 @@ class CheckedExpression:
         if values.dtype.is_float():
             return result.then(lambda came: refused(came, NOT_FINITE, ~came.is_finite()))
         return result
+
+
+def _is_blank(frame: pl.DataFrame) -> bool:
+    return all(column.null_count() == frame.height for column in frame if column.name != SOURCE_ROW)
 
 
 @lru_cache(maxsize=256)
@@ -91,6 +96,8 @@ def _lenient(node: Node) -> Node:
         return node
     changed = {key: _lenient(item) for key, item in node.items()}
     if "Cast" in changed:
+        if "Date" in str(changed["Cast"]["dtype"]):
+            raise ValueError("times are not cast: map the column itself, with its format and time_zone")
         changed["Cast"]["options"] = "NonStrict"
     return changed
 

@@ -64,6 +64,10 @@ class Plan:
         if absent:
             raise Misplaced(f"says nothing of {', '.join(absent)}; {{constant: null}} when it is not known", "columns")
 
+    def try_on(self, chunk: Chunk) -> None:
+        """Raise ValueError unless the source's columns fit; a row without values shows it, so no value is told."""
+        self.apply(Chunk(chunk.frame.clear(1), pl.Series([1])))
+
     def apply(self, chunk: Chunk) -> Applied:
         """What becomes of these rows.
 
