@@ -40,5 +40,5 @@ def refuse_twice(names: Sequence[str], table: str) -> None:
 
 
 def _chunk(batch: pa.RecordBatch | pa.Table, first: int) -> Chunk:
-    frame = pl.DataFrame(pl.from_arrow(batch))
+    frame = pl.DataFrame(pl.from_arrow(batch.replace_schema_metadata(None)))  # which may be anything
     return Chunk(frame, pl.int_range(first, first + frame.height, eager=True))

@@ -37,10 +37,21 @@ def chunks_of(entry: Entry, folder: Path, table: str) -> Iterator[Chunk]:
 
 def _parquet_chunks(path: Path, table: str) -> Iterator[Chunk]:
     try:
-        with pq.ParquetFile(path) as file:
-            yield from arrow_chunks(file.schema_arrow, file.iter_batches(ROWS), table)
-    except (pa.ArrowException, OSError, PolarsError) as error:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield from arrow_chunks(file.schema_arrow, _whole_batches(file), table)
+    except (pa.ArrowException, OSError, PolarsError, UnicodeDecodeError) as error:
         raise TableError(
             f"{path}: expected a Parquet file that can be read to its end ({type(error).__name__}); is it whole?",
             table=table,
         ) from error
+
+
+def _whole_batches(file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """All batches, their text valid; as many rows as the file says it has."""
+    rows = 0
+    for batch in file.iter_batches(ROWS):
+        batch.validate(full=True)
+        rows += batch.num_rows
+        yield batch
+    if rows != file.metadata.num_rows:
+        raise pa.ArrowInvalid

@@ -1,6 +1,8 @@
 """Bad input ends as a clear error with nothing written, or as rows kept aside; no row is lost."""
 
 import json
+import random
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import polars as pl
 import pytest
 
 from expectations import validate
-from posology.errors import MappingError, TableError
+from posology.errors import CannotDo, MappingError, TableError
 from posology.tables import Tables
 from posology.therapy import Therapy
 
@@ -26,6 +28,18 @@ def test_a_truncated_file_is_refused_and_leaves_nothing(readings, tmp_path: Path
         with pytest.raises(TableError, match="can be read to its end"):
             readings(SOURCE)
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.parquet", "mapping.yaml"]
+
+
+def test_a_file_with_flipped_bytes_is_read_whole_or_refused(readings, tmp_path: Path) -> None:
+    FRAME.write_parquet(tmp_path / "a.parquet")
+    whole, rng = (tmp_path / "a.parquet").read_bytes(), random.Random(7)
+    for _ in range(60):
+        content = bytearray(whole)
+        for place in rng.sample(range(len(whole)), k=3):
+            content[place] = rng.randrange(256)
+        (tmp_path / "a.parquet").write_bytes(content)
+        with suppress(CannotDo):
+            assert readings(SOURCE).tables["measurements"].rows == FRAME.height
 
 
 def test_nan_and_infinities_are_kept_aside_as_they_came(readings, tmp_path: Path) -> None:
