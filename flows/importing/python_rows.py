@@ -12,6 +12,7 @@ import polars as pl
 from posology.importing.rows import REJECTED, Chunk
 
 LARGEST = 2**63 - 1
+PLAIN: dict[type, str] = {str: "text", float: "numbers", bool: "truth values"}  # whatever the value
 KINDS: dict[str, Any] = {
     "truth values": pl.Boolean,
     "whole numbers": pl.Int64,
@@ -47,12 +48,19 @@ def chunk_of(rows: Sequence[Sequence[Any]], names: Sequence[str], kinds: dict[st
 
 def _strays(name: str, values: Sequence[Any], kinds: dict[str, str]) -> list[tuple[int, str]]:
     """Places and kinds of values that do not fit the column."""
+    if _is_plain(values, kinds.get(name)):
+        return []
     found = [(place, _kind(value)) for place, value in enumerate(values) if value is not None]
     if name not in kinds and found:
         kinds[name] = found[0][1]
     if kinds.get(name) == "whole numbers" and any(kind == "numbers" for _, kind in found):
         kinds[name] = "numbers"
     return [(place, kind) for place, kind in found if not _fits(kind, kinds[name])]
+
+
+def _is_plain(values: Sequence[Any], kind: str | None) -> bool:
+    """Whether a look at the types shows that all fit."""
+    return all(kind is not None and PLAIN.get(each) == kind for each in set(map(type, values)) - {type(None)})
 
 
 def _fits(kind: str, wanted: str) -> bool:
@@ -80,8 +88,11 @@ def _kind(value: Any) -> str:
 
 
 def _series(name: str, values: Sequence[Any], wrong: Mapping[int, str], kinds: Mapping[str, str]) -> pl.Series:
+    dtype = KINDS[kinds[name]] if name in kinds else pl.Null
+    if not wrong and _is_plain(values, kinds.get(name)):
+        return pl.Series(name, values, dtype=dtype)
     kept = [_plain(value) for place, value in enumerate(values) if place not in wrong]
-    return pl.Series(name, kept, dtype=KINDS[kinds[name]] if name in kinds else pl.Null, strict=False)
+    return pl.Series(name, kept, dtype=dtype, strict=False)
 
 
 def _plain(value: Any) -> Any:
