@@ -119,3 +119,6 @@ def _show(done: Any, *, dry_run: bool) -> None:
     ]
     if complaints:
         print_table("What could not be mapped", ["table", "source", "column", "why", "rows", "first rows"], complaints)
+    hidden = sum(len(table.complaints) for table in done.report.tables.values()) - len(complaints)
+    if hidden:
+        out.print(f"and {hidden} more reasons; --json tells all")

@@ -56,8 +56,18 @@ def _names(source: Csv, path: Path, table: str) -> list[str]:
 
 
 def _chunks(source: Csv, path: Path, names: list[str]) -> Iterator[Chunk]:
-    stream, aside = _stream(source, path), _Aside(first=1 if source.header else 2)
-    reader = pc.open_csv(
+    aside = _Aside(first=1 if source.header else 2)
+    with _stream(source, path) as stream, _reader(source, names, stream, aside) as reader:
+        for batch in reader:
+            frame = pl.DataFrame(pl.from_arrow(batch))
+            yield Chunk(frame, aside.number(frame.height), aside.take())
+        if stream.quotes.broken:
+            raise EOFError
+    yield Chunk(pl.DataFrame(schema=dict.fromkeys(names, pl.String)), aside.number(0), aside.take())
+
+
+def _reader(source: Csv, names: list[str], stream: "_Utf8", aside: "_Aside") -> pc.CSVStreamingReader:
+    return pc.open_csv(
         stream,
         read_options=pc.ReadOptions(use_threads=False, block_size=BLOCK, column_names=source.header),
         parse_options=pc.ParseOptions(
@@ -72,12 +82,6 @@ def _chunks(source: Csv, path: Path, names: list[str]) -> Iterator[Chunk]:
             strings_can_be_null=True,
         ),
     )
-    for batch in reader:
-        frame = pl.DataFrame(pl.from_arrow(batch))
-        yield Chunk(frame, aside.number(frame.height), aside.take())
-    if stream.quotes % 2:
-        raise EOFError
-    yield Chunk(pl.DataFrame(schema=dict.fromkeys(names, pl.String)), aside.number(0), aside.take())
 
 
 @dataclass
@@ -115,14 +119,38 @@ class _Aside:
         return pl.DataFrame(found, schema=REJECTED, orient="row")
 
 
-class _Utf8(io.RawIOBase):
-    """A file's text as UTF-8, whatever its encoding, with its quotes counted."""
+@dataclass
+class _Quotes:
+    """Whether quotes open and close as they should, so that no row is read as a part of a cell."""
 
-    def __init__(self, raw: Any, encoding: str, quote: str | None) -> None:
+    quote: bytes
+    around: bytes  # what may stand before a quote that opens and after one that closes
+    is_open: bool = False
+    torn: bool = False
+
+    @property
+    def broken(self) -> bool:
+        """A quote is never closed, or what it quotes goes over lines and does not begin and end as a cell does."""
+        return self.is_open or self.torn
+
+    def look(self, text: bytes) -> None:
+        """Look at more of the file; what lies across two looks is taken as right."""
+        parts = text.split(self.quote)
+        for place in range(not self.is_open, len(parts), 2):
+            if b"\n" in parts[place]:
+                before = parts[place - 1][-1:] if place else b""
+                after = parts[place + 1][:1] if place + 1 < len(parts) else b""
+                self.torn |= before not in self.around or after not in self.around
+        self.is_open ^= len(parts) % 2 == 0
+
+
+class _Utf8(io.RawIOBase):
+    """A file's text as UTF-8, whatever its encoding, with an eye on its quotes."""
+
+    def __init__(self, raw: Any, encoding: str, quotes: _Quotes) -> None:
         super().__init__()
         self._raw, self._decoder = raw, codecs.getincrementaldecoder(encoding)()
-        self._quote = (quote or "\0").encode()
-        self.quotes = 0
+        self.quotes = quotes
 
     def readable(self) -> bool:
         """It is."""
@@ -134,7 +162,7 @@ class _Utf8(io.RawIOBase):
         while raw and not data:
             raw = self._raw.read(max(1, len(buffer) // WIDEST))
             data = self._decoder.decode(raw, final=not raw).encode()
-        self.quotes += data.count(self._quote)
+        self.quotes.look(data)
         buffer[: len(data)] = data
         return len(data)
 
@@ -146,4 +174,5 @@ class _Utf8(io.RawIOBase):
 
 def _stream(source: Csv, path: Path) -> _Utf8:
     encoding = "utf-8-sig" if codecs.lookup(source.encoding).name == "utf-8" else source.encoding
-    return _Utf8(pa.input_stream(str(path), compression="detect"), encoding, source.quote)
+    quotes = _Quotes((source.quote or "\0").encode(), f"{source.delimiter}\r\n".encode())
+    return _Utf8(pa.input_stream(str(path), compression="detect"), encoding, quotes)

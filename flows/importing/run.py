@@ -1,7 +1,7 @@
 """One import from beginning to end: every source opened and checked first, then read through, written whole or not."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -16,7 +16,7 @@ from posology.files import whole_folder
 from posology.importing.mapping import ORIGINS
 from posology.importing.mapping_file import MappingFile
 from posology.importing.origin import in_words
-from posology.importing.plan import Applied, Plan
+from posology.importing.plan import Plan
 from posology.importing.report import Report, TableReport
 from posology.importing.rows import Chunk
 from posology.tables import NAMES
@@ -73,7 +73,8 @@ def import_tables(
         for plan, (chunks, _) in zip(plans, opened, strict=True):
             step(f"Import {plan.table} from {plan.name}")
             for chunk in chunks:
-                applied = _apply(mapping, plan, chunk)
+                with _told(mapping, plan):
+                    applied = plan.apply(chunk)
                 writers.write(plan.table, applied)
                 tables[plan.table] += applied.report
                 detail(f"{tables[plan.table].rows:,} rows")
@@ -87,16 +88,16 @@ def _open(stack: ExitStack, mapping: MappingFile, plan: Plan, start: Path) -> tu
     """All chunks of a source, and the first, whose columns fit."""
     chunks = stack.enter_context(closing(chunks_of(plan.entry, start, plan.table)))  # type: ignore[type-var]
     first = next(chunks)
-    try:
+    with _told(mapping, plan):
         plan.try_on(first)
-    except ValueError as error:
-        raise mapping.wrong(plan, error) from error
     return chain([first], chunks), first
 
 
-def _apply(mapping: MappingFile, plan: Plan, chunk: Chunk) -> Applied:
+@contextmanager
+def _told(mapping: MappingFile, plan: Plan) -> Iterator[None]:
+    """What does not fit is told with the line of the mapping that asks for it."""
     try:
-        return plan.apply(chunk)
+        yield
     except ValueError as error:
         raise mapping.wrong(plan, error) from error
     except PolarsError as error:  # its message may show values

@@ -90,8 +90,8 @@ class Plan:
             ]
         ).sort("row", maintain_order=True)
         left_out = frame.height - wanted.height - int(any_of(unclear.values(), frame.height).sum())
-        counts = {"rows": chunk.rows, "mapped": mapped.height, "left_out": left_out}
-        return Applied(mapped, not_mapped, TableReport.of(**counts, not_mapped=not_mapped))
+        report = TableReport.of(rows=chunk.rows, mapped=mapped.height, not_mapped=not_mapped, left_out=left_out)
+        return Applied(mapped, not_mapped, report)
 
     def _chosen(self, frame: pl.DataFrame) -> Converted:
         """Which rows the entry wants."""

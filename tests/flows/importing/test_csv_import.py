@@ -64,6 +64,15 @@ def test_a_file_without_a_header_is_read_with_names_of_ones_own(readings, tmp_pa
     assert done.kept("measurements")["row"].to_list() == [2]
 
 
+def test_quotes_over_lines_and_within_cells_are_read_as_they_stand(readings, tmp_path: Path) -> None:
+    ids = ['two\nlines, a comma and ""quotes""', "a", 'say ""so""\n', "\n"]
+    lines = [f'"{name}",{AT},1' for name in ids] + [f'he said "hi" to me,{AT},1']
+    (tmp_path / "a.csv").write_text("\n".join(["id,at,score", *lines]))
+    done = readings({"csv": "a.csv"})
+    expected = [name.replace('""', '"') for name in ids] + ['he said "hi" to me']
+    assert done.rows("measurements")["user_id"].to_list() == expected
+
+
 def test_words_for_missing_are_missing(readings, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"id,at,score\np1,{AT},NA\np2,{AT},\n")
     done = readings({"csv": {"file": "a.csv", "missing": ["", "NA"]}})
@@ -85,6 +94,7 @@ BROKEN = {
     "a name twice": (b"id,id,at,score\n", "column 2 has the name of one before it"),
     "a byte of another encoding": (f"id,at,score\nJ\xfcrgen,{AT},1\n".encode("latin-1"), "name its encoding"),
     "a quote never closed": (f'id,at,score\np1,{AT},"1\np2,{AT},2\n'.encode(), "a quote never closed"),
+    "two quotes never closed": (f'id,at,score\np1,{AT},"1\np2,{AT},2\np3,{AT},"3\n'.encode(), "a quote never closed"),
     "a cut gzip": (gzip.compress(b"id,at,score\n" * 999)[:-20], "can be read"),
 }
 
