@@ -137,7 +137,7 @@ class _Quotes:
         """Look at more of the file; what lies across two looks is taken as right."""
         parts = text.split(self.quote)
         for place in range(not self.is_open, len(parts), 2):
-            if b"\n" in parts[place]:
+            if b"\n" in parts[place] or b"\r" in parts[place]:
                 before = parts[place - 1][-1:] if place else b""
                 after = parts[place + 1][:1] if place + 1 < len(parts) else b""
                 self.torn |= before not in self.around or after not in self.around

@@ -72,8 +72,9 @@ def test_a_query_that_fails_is_told_in_its_own_words(readings, source: dict[str,
 
 
 def test_a_query_cannot_write(readings, source: dict[str, str]) -> None:
-    with pytest.raises(TableError, match="the query"):
-        readings({"sql": {**source, "query": "DELETE FROM readings RETURNING *"}})
+    for query in ("DELETE FROM readings RETURNING *", f"{QUERY}; DELETE FROM readings", "DROP TABLE readings"):
+        with pytest.raises(TableError, match="query"):
+            readings({"sql": {**source, "query": query}})
     assert readings({"sql": {**source, "query": QUERY}}, measured_at=BERLIN).tables["measurements"].mapped == 2
 
 
