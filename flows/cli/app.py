@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, learn, records, review, run, simulate
+from flows.cli import data, importing, learn, records, review, run, simulate
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -42,6 +42,8 @@ def posology(
 
 app.command()(run.demo)
 app.command()(simulate.simulate)
+app.command("import")(importing.import_data)
+app.command()(importing.export)
 app.command()(data.validate)
 app.command()(data.load)
 app.add_typer(records.fhir_app, name="fhir")

@@ -19,6 +19,8 @@ from posology.tables import NAMES
 COMMANDS = (
     ("demo",),
     ("simulate",),
+    ("import",),
+    ("export",),
     ("validate",),
     ("load",),
     ("fhir",),
@@ -103,7 +105,7 @@ def test_every_command_explains_itself(posology: Posology, command: tuple[str, .
 def test_the_help_lists_every_command(posology: Posology) -> None:
     from flows.cli.app import app
 
-    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
     known |= {str(group.name) for group in app.registered_groups}
     assert known == {command[0] for command in COMMANDS}
     assert all(command[0] in posology("--help").said for command in COMMANDS)
