@@ -16,6 +16,7 @@ from flows.home import Home
 from flows.params import read_params
 from flows.registry import Registry
 from flows.settings import Settings
+from flows.snapshots import Snapshot, accept, keep_snapshot
 from flows.stages.evaluate import evaluate
 from flows.stages.featurize import featurize
 from flows.stages.release import release
@@ -24,7 +25,7 @@ from flows.stages.train import train_feedback, train_status
 from flows.stages.validate import validate
 from flows.tasks import step
 from flows.tracking import Tracker
-from flows.versioning import git_commit, keep_snapshot
+from flows.versioning import git_commit
 from flows.workspace import Workspace, read_json
 from posology.files import whole_folder
 from posology.tables import Tables, catalogue_of
@@ -62,6 +63,12 @@ def _read_source(therapy: Therapy, data: str | None, settings: Settings) -> Path
 def _snapshot(workspace: Workspace, therapy_file: str, data: str | None, settings: Settings) -> None:
     therapy = load_therapy(therapy_file)
     snapshot(workspace, therapy_file, _read_source(therapy, data, settings))
+
+
+def _validate(workspace: Workspace, kept: Snapshot, docs: Path) -> None:
+    """Validate; a snapshot that is let through is what the next one is compared with."""
+    validate(workspace, docs)
+    accept(kept, datetime.now(UTC))
 
 
 def _champion(home: Home, settings: Settings, therapy: str) -> Path | None:
@@ -118,7 +125,7 @@ def _show(retrained: Retrained) -> None:
 
 take_snapshot = step("Take a snapshot of the four tables", _snapshot, retries=2)
 version_snapshot = step("Version the snapshot with DVC", keep_snapshot, retries=2)
-validate_data = step("Validate the data with Great Expectations", validate)
+validate_data = step("Validate the data with Great Expectations", _validate)
 build_features = step("Fold courses into features", featurize)
 train_f = step("Train the predictor of feedback (F)", train_feedback)
 train_mf = step("Train the predictor of final status (Mf)", train_status)
@@ -156,10 +163,10 @@ def _run_stages(workspace: Workspace, therapy: str, data: str | None, home: Home
     params = read_params()
     take_snapshot(workspace, therapy, data, settings)
     name = workspace.therapy().name
-    kept = version_snapshot(workspace.snapshot, home.snapshots / name)
+    kept = version_snapshot(workspace.snapshot, home)
     again = f'posology retrain {therapy} --data "$POSOLOGY_HOME/snapshots/{name}/{kept.folder.name}/tables"'
     origin = Origin(kept.version, kept.folder, git_commit(), settings.author, again)
-    validate_data(workspace, home.docs / name)
+    validate_data(workspace, kept, home.docs / name)
     build_features(workspace, params)
     train_f(workspace, params)
     train_mf(workspace, params)
