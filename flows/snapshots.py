@@ -47,6 +47,12 @@ class Snapshot:
         return self.folder / "tables"
 
     @property
+    def as_of(self) -> datetime | None:
+        """What was known later is left out; None when it was taken of all there was."""
+        told = self.record["as_of"]
+        return datetime.fromisoformat(told) if told else None
+
+    @property
     def accepted_at(self) -> datetime | None:
         """When validation last let it through in this home; None when it never did."""
         mark = _acceptance(self.folder)
@@ -99,6 +105,13 @@ def find_snapshot(home: Home, name: str) -> Snapshot:
         if found := next((one for one in _read_all(repository) if one.name == name), None):
             return found
     raise NotFound(f"no snapshot {name} in this home; `posology snapshot list THERAPY` shows what is there")
+
+
+def snapshot_at(tables: Path) -> Snapshot | None:
+    """The kept snapshot whose tables are in that folder; None when it is a folder like any other."""
+    folder = tables.absolute().parent
+    is_kept = tables.name == "tables" and _record(folder).is_file()
+    return Snapshot(folder, read_json(_record(folder))) if is_kept else None
 
 
 def id_of(folder: Path) -> str:

@@ -23,11 +23,11 @@ def add_to_dvc(folder: Path) -> dict[str, Any]:
     if not read_note(note):
         note.unlink(missing_ok=True)
     with Repo(str(folder.parent)) as repo:
-        patiently(lambda: repo.add(str(folder)))
+        patiently(repo.add, str(folder))
     return read_note(note)
 
 
-def patiently(work: Callable[[], Any]) -> Any:
+def patiently(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Do something with a repository; while another DVC command is at work there, wait for it.
 
     Raises:
@@ -38,7 +38,7 @@ def patiently(work: Callable[[], Any]) -> Any:
     give_up_at = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            return work()
+            return work(*args, **kwargs)
         except LockError:
             if time.monotonic() > give_up_at:
                 raise CannotDo("another DVC command is busy with the snapshots; try again when it has ended") from None
