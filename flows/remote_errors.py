@@ -15,10 +15,10 @@ CREDENTIALS = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where it is used, A
 def answering(address: str) -> Iterator[None]:
     """Turn whatever DVC or the S3 client raises about a remote into one of our errors, and keep them from talking."""
     from dvc.exceptions import DvcException
-    from dvc_objects.errors import ObjectDBError
+    from dvc_objects.errors import ObjectDBError, ObjectFormatError
     from dvc_objects.fs.errors import AuthError
 
-    kinds: tuple[type[Exception], ...] = (DvcException, ObjectDBError, AuthError, OSError)
+    kinds: tuple[type[Exception], ...] = (DvcException, ObjectDBError, ObjectFormatError, AuthError, OSError)
     if address.startswith("s3://"):
         from botocore.exceptions import BotoCoreError, ClientError
 

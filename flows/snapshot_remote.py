@@ -22,7 +22,7 @@ from flows.home import Home
 from flows.remote_errors import answering
 from flows.settings import Settings
 from flows.snapshots import Snapshot, check_snapshot, damage_of, enter, kept_snapshots
-from flows.versioning import ensure_repository, note_of, patiently
+from flows.versioning import add_to_dvc, ensure_repository, note_of, patiently
 from flows.workspace import read_json
 from posology.errors import CannotDo, NotFound, SettingsError
 from posology.files import whole_folder, write_whole
@@ -69,6 +69,8 @@ class SnapshotRemote:
             there = {Path(file).stem for file in self._list(repo)}
             for snapshot in chosen:
                 check_snapshot(snapshot)
+                add_to_dvc(snapshot.folder, repo)  # the cache may have been cleared
+                _remove_incomplete(repo, snapshot.version)
                 patiently(repo.push, targets=[str(note_of(snapshot.folder))], remote=NAME)
                 self._write(repo, snapshot)
         return [snapshot.name for snapshot in chosen if snapshot.name not in there]
@@ -139,7 +141,12 @@ class SnapshotRemote:
 
     def _list(self, repo: Any) -> list[str]:
         files, index = self._index(repo)
-        return [file for file in files.find(index) if file.endswith(".json")] if files.exists(index) else []
+        try:
+            return [file for file in files.ls(index, detail=False) if file.endswith(".json")]
+        except FileNotFoundError as error:
+            if error.__cause__:  # there is no such bucket
+                raise
+            return []
 
     def _read(self, repo: Any, file: str) -> dict[str, Any]:
         files, _ = self._index(repo)
@@ -163,3 +170,22 @@ class SnapshotRemote:
         if unknown := [name for name in names if name not in found]:
             raise NotFound(f"no snapshot {', '.join(unknown)} of {self.therapy} in {where}")
         return [found[name] for name in names or found]
+
+
+def _remove_incomplete(repo: Any, version: str) -> None:
+    """Remove what is cut off in the remote, for DVC sends no file of a folder whose list of files is there already."""
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.tree import Tree
+
+    here, there = repo.cache.local, repo.cloud.get_remote(NAME).odb
+    if not there.exists(version):
+        return
+    parts = [part.value for _, (_, part) in Tree.load(here, HashInfo("md5", version)).iteritems()]
+    cut_off = [part for part in (version, *parts) if not _is_as_long(part, here, there)]
+    for part in {version, *cut_off} if cut_off else ():
+        if there.exists(part):
+            there.fs.remove(there.oid_to_path(part))
+
+
+def _is_as_long(part: str, here: Any, there: Any) -> bool:
+    return there.exists(part) and there.fs.size(there.oid_to_path(part)) == here.fs.size(here.oid_to_path(part))

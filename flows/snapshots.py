@@ -66,6 +66,8 @@ def keep_snapshot(snapshot: Path, home: Home) -> Snapshot:
         snapshot: folder with the tables, the therapy and ``manifest.json``.
         home: whose ``snapshots/THERAPY`` is a DVC repository of its own without git.
     """
+    from dvc.repo import Repo
+
     therapy, name = load_therapy(snapshot / "therapy.yaml").name, id_of(snapshot)
     repository = home.snapshots / therapy
     with home.lock(f"snapshots-{therapy}"):
@@ -75,12 +77,14 @@ def keep_snapshot(snapshot: Path, home: Home) -> Snapshot:
             return found
         with whole_folder(repository / name) as partial:
             shutil.copytree(snapshot, partial, dirs_exist_ok=True)
+        with Repo(str(repository)) as repo:
+            version = add_to_dvc(repository / name, repo)
         beside = {
             "id": name,
             "therapy": therapy,
             "parent": before[-1].name if before else None,
             "taken_at": datetime.now(UTC).isoformat(),
-            "dvc": add_to_dvc(repository / name),
+            "dvc": version,
         }
         return enter(repository / name, {**read_json(snapshot / "manifest.json"), **beside})
 

@@ -15,15 +15,12 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_SECONDS = 20.0
 
 
-def add_to_dvc(folder: Path) -> dict[str, Any]:
+def add_to_dvc(folder: Path, repo: Any) -> dict[str, Any]:
     """Put a folder of a repository under DVC; gives its version (``md5``), ``size`` in bytes and ``nfiles``."""
-    from dvc.repo import Repo
-
     note = note_of(folder)
     if not read_note(note):
         note.unlink(missing_ok=True)
-    with Repo(str(folder.parent)) as repo:
-        patiently(repo.add, str(folder))
+    patiently(repo.add, str(folder))
     return read_note(note)
 
 
