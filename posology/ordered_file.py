@@ -11,7 +11,7 @@ from posology.errors import TableError
 from posology.tables import ORDERS, fits, schema_of
 from posology.therapy import Therapy
 
-PART_ROWS = 500_000  # sorted in memory at once; some 300 MB of sessions with their lists of eligible contents
+PART_ROWS = 250_000  # sorted in memory at once: some 200 MB of sessions with their lists of eligible contents
 GROUP_ROWS = 100_000  # of a row group: fixed, for the bytes depend on it
 
 
