@@ -1,7 +1,9 @@
 """A table as one Parquet file, of any size: the same rows are the same bytes, whatever order they came in."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -21,7 +23,7 @@ def write_ordered(rows: pl.LazyFrame, file: Path, *, table: str, therapy: Therap
     Columns stand as in the contract, with its types where theirs fit; what the
     contract does not know follows by name, as it came. Nothing is judged.
     At most about ``PART_ROWS`` rows are in memory, or those of the longest
-    course: the parts are ranges of the first column, read one by one.
+    course: more are first put on disk, in ranges of the first column.
 
     Raises:
         TableError: the rows cannot be read.
@@ -31,7 +33,8 @@ def write_ordered(rows: pl.LazyFrame, file: Path, *, table: str, therapy: Therap
     order = [name for name in ORDERS[table] if name in names]
     order += [name for name in names if name not in order]
     try:
-        _write((part.sort(order) for part in _parts(rows, order[0])), file)
+        with TemporaryDirectory(dir=file.parent) as aside:
+            _write((part.sort(order) for part in _parts(rows, order[0], Path(aside))), file)
     except PolarsError as error:
         raise TableError(f"{table}.parquet: expected rows that can be read: {error}", table=table) from error
 
@@ -49,17 +52,29 @@ def _column(name: str, came: pl.DataType, kind: pl.DataType) -> pl.Expr:
     return column.dt.convert_time_zone("UTC").cast(kind) if isinstance(came, pl.Datetime) else column.cast(kind)
 
 
-def _parts(rows: pl.LazyFrame, key: str) -> Iterator[pl.DataFrame]:
-    """The rows in ranges of ``key``, from the lowest (nulls first) to the highest; one part when there are none."""
-    counts = rows.group_by(key).agg(n=pl.len()).sort(key, nulls_last=False).collect(engine="streaming")
-    bins = counts.with_columns(part=pl.col("n").cum_sum() // PART_ROWS).group_by("part", maintain_order=True)
-    ranges = bins.agg(low=pl.col(key).first(), high=pl.col(key).last(), lowest=pl.col(key).min())
-    if ranges.height <= 1:
+def _parts(rows: pl.LazyFrame, key: str, aside: Path) -> Iterator[pl.DataFrame]:
+    """The rows in ranges of ``key``, from the lowest (nulls first) to the highest; at least one part."""
+    counts = rows.group_by(key).agg(n=pl.len()).sort(key).collect(engine="streaming")
+    part = pl.col("n").cum_sum() // PART_ROWS
+    first = counts.group_by(part, maintain_order=True).agg(pl.col(key).first())[key]
+    if first.len() <= 1:
         yield rows.collect(engine="streaming")
         return
-    for _part, low, high, lowest in ranges.iter_rows():
-        inside = pl.col(key).is_between(pl.lit(lowest), pl.lit(high))
-        yield rows.filter(inside if low is not None else inside | pl.col(key).is_null()).collect(engine="streaming")
+    for file in _put_aside(rows, first[1:], aside):
+        yield pl.read_parquet(file)
+
+
+def _put_aside(rows: pl.LazyFrame, later: pl.Series, aside: Path) -> list[Path]:
+    """Each part in a file of its own; ``later`` holds the first key of all parts but the first."""
+    files = [aside / f"{number}.parquet" for number in range(later.len() + 1)]
+    schema = rows.collect_schema().to_frame().to_arrow().schema
+    with ExitStack() as stack:
+        writers = [stack.enter_context(pq.ParquetWriter(file, schema, compression="lz4")) for file in files]
+        for batch in rows.collect_batches(chunk_size=PART_ROWS, maintain_order=False, engine="streaming"):
+            number = later.search_sorted(batch[later.name], side="right")
+            for (part,), of_it in batch.group_by(number.alias("part")):
+                writers[part].write_table(of_it.to_arrow())
+    return files
 
 
 def _write(parts: Iterator[pl.DataFrame], file: Path) -> None:
