@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, importing, learn, records, review, run, simulate
+from flows.cli import data, importing, learn, records, review, run, simulate, snapshots
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -47,6 +47,7 @@ app.command()(importing.export)
 app.command()(data.validate)
 app.command()(data.load)
 app.add_typer(records.fhir_app, name="fhir")
+app.add_typer(snapshots.snapshot_app, name="snapshot")
 app.command()(learn.retrain)
 app.add_typer(review.review_app, name="review")
 app.command()(review.promote)

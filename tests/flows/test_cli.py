@@ -26,6 +26,7 @@ COMMANDS = (
     ("fhir",),
     ("fhir", "write"),
     ("fhir", "read"),
+    *(("snapshot", *words) for words in ((), ("take",), ("list",), ("show",), ("verify",), ("push",), ("pull",))),
     ("retrain",),
     ("review",),
     ("review", "list"),
