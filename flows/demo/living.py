@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from posology.errors import ServiceDown
-from posology.simulators import World
+from posology.simulators import Simulator
 
 CALLERS = 4  # requests under way at once
 
@@ -56,7 +56,7 @@ class App:
         return dict(response.json())
 
 
-def live(app: App, world: World, *, days: int, seed: int, detail: Callable[[str], None]) -> Lived:
+def live(app: App, world: Simulator, *, days: int, seed: int, detail: Callable[[str], None]) -> Lived:
     """Enrol the world's patients and let them live: sessions, feedback, readings.
 
     Args:
@@ -77,14 +77,14 @@ def live(app: App, world: World, *, days: int, seed: int, detail: Callable[[str]
     )
 
 
-def enrol(app: App, world: World) -> None:
+def enrol(app: App, world: Simulator) -> None:
     """Make the patients known to the service."""
     users = world.users.to_dicts()
     with ThreadPoolExecutor(CALLERS) as pool:
         list(pool.map(lambda user: app.post("users", user, user["enrolled_at"]), users))
 
 
-def _measure(app: App, world: World, day: int) -> None:
+def _measure(app: App, world: Simulator, day: int) -> None:
     patients = world.to_measure(day)
     if not patients.size:
         return
@@ -93,7 +93,7 @@ def _measure(app: App, world: World, day: int) -> None:
         list(pool.map(lambda row: app.post("measurements", row, row["measured_at"]), rows))
 
 
-def _sessions(app: App, world: World, day: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+def _sessions(app: App, world: Simulator, day: int, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Today's decisions, each with the true E[F] of what was given and of every other content."""
     patients = world.due(day)
     if not patients.size:

@@ -8,7 +8,9 @@ import polars as pl
 import pyarrow as pa
 
 from posology.files import whole_folder
-from posology.simulators.clinician import Clinician, draw
+from posology.simulators.clinician import Clinician
+from posology.simulators.policies import Moment, Policy, draw
+from posology.simulators.simulator import Simulator
 from posology.simulators.world import World
 from posology.tables import Tables, schema_of
 from posology.therapy import Therapy
@@ -57,36 +59,46 @@ def simulate(
     patients: int,
     seed: int,
     weeks: int | None = None,
-    clinician: Clinician | None = None,
+    policy: Policy | None = None,
     prefix: str | None = None,
 ) -> Cohort:
-    """A cohort treated by a clinic with known probabilities; the same seed gives the same tables.
+    """A cohort of mechanistic patients; the same seed gives the same tables.
 
     Args:
         therapy: one that has a mechanism (mci, depression, tinnitus).
         patients: how many enrol.
         seed: of everything.
         weeks: over which they enrol; 32 when not given.
-        clinician: who chooses; the ordinary one when not given.
+        policy: who chooses; the ordinary clinician when not given.
         prefix: of the ids; the therapy's name when not given.
     """
     enrolment_days = 7 * (ENROLMENT_WEEKS if weeks is None else weeks)
     world = World(therapy, patients=patients, seed=seed, prefix=prefix, enrolment_days=enrolment_days)
-    course = _Course(world, clinician or Clinician(), np.random.default_rng([seed, 1]))
-    for day in range(world.last_day + 1):
+    return treat(world, policy or Clinician(), seed=seed)
+
+
+def treat(simulator: Simulator, policy: Policy, *, seed: int) -> Cohort:
+    """The cohort of a simulator's patients from the first day to the last, treated by a policy.
+
+    Args:
+        simulator: one in which nothing has happened yet.
+        policy: who chooses.
+        seed: of what the policy draws.
+    """
+    course = _Course(simulator, policy, np.random.default_rng([seed, 1]))
+    for day in range(simulator.last_day + 1):
         course.measure(day)
         course.treat(day)
-    return course.cohort(therapy)
+    return course.cohort()
 
 
 class _Course:
-    """Gathers what happens in a world."""
+    """Gathers what happens in a simulator."""
 
-    def __init__(self, world: World, clinician: Clinician, rng: np.random.Generator) -> None:
-        self._world, self._clinician, self._rng = world, clinician, rng
-        n = world.users.height
-        everyone = np.arange(n)
-        self._status_at_start = world.true_status(everyone)
+    def __init__(self, simulator: Simulator, policy: Policy, rng: np.random.Generator) -> None:
+        self._world, self._policy, self._rng = simulator, policy, rng
+        n = simulator.users.height
+        self._status_at_start = simulator.true_status(np.arange(n))
         self._status_at_end = np.full(n, np.nan)
         self._taken = np.zeros(n, dtype=int)
         self._measurements: list[pl.DataFrame] = []
@@ -109,7 +121,7 @@ class _Course:
             return
         situations = world.situations(patients, day)
         eligible = world.blocks(patients, situations).eligible
-        probabilities = self._clinician.probabilities(self._rng, world, patients, eligible)
+        probabilities = self._policy.probabilities(self._rng, world, Moment(day, patients, situations, eligible))
         contents = draw(self._rng, probabilities)
         decision_id = pl.Series(
             [f"{user_id}-{nth:04d}" for user_id, nth in zip(situations["user_id"], self._taken[patients], strict=True)]
@@ -134,9 +146,9 @@ class _Course:
             ).hstack(world.give(patients, contents))
         )
 
-    def cohort(self, therapy: Therapy) -> Cohort:
+    def cohort(self) -> Cohort:
         """All that was gathered."""
-        world = self._world
+        world, therapy = self._world, self._world.therapy
         tables = Tables.conform(
             therapy,
             {

@@ -17,24 +17,23 @@ from posology.tables import catalogue_of
 from posology.therapy import UTC_TIME, Therapy
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
+EYE_SD = 1.8  # levels by which the clinic's picture of a patient is off, the same for the whole course
+GLANCE_SD = 0.5  # levels by which it is off besides on one day
+LOOK_WIDTH = 1.5  # levels; how strictly the level must fit the picture
+REST_LOOKS = 0.15  # how suitable a rest looks, beside 1 for a content that fits perfectly
 
 
 class World:
-    """n patients who enrol, are measured, open the app, answer, learn, tire and leave.
+    """The mechanistic ``Simulator``: n patients who enrol, are measured, open the app, answer, learn, tire and leave.
 
-    Days count from ``start``; patients and contents are given by their row in
-    ``users`` and ``contents``. ``due``, ``to_measure``, ``situations`` and
-    ``measure`` take the day and first let the world live up to it. A patient
-    takes at most one content a day: ``situations``, then ``blocks`` or
-    ``expected_feedback`` if wanted, then ``give``.
+    Days count from ``start``.
 
     Attributes:
+        therapy: the definition.
         users: the users table.
         contents: the contents table.
         day: the day the world has lived up to.
         last_day: the last day on which anything can happen.
-        eye: (n,) how a clinic misjudges each patient, in standard deviations.
-        is_rest: (n_contents,) contents that train nothing.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class World:
         self._mechanism = mechanism = mechanism_of(therapy)
         if therapy.status is None:
             raise TherapyError(f"therapy {therapy.name}: a simulation needs status, which is not declared")
-        self._therapy, self._status, self._start = therapy, therapy.status, start
+        self.therapy, self._status, self._start = therapy, therapy.status, start
         self._rng = rng = np.random.default_rng([seed, zlib.crc32(therapy.name.encode())])
         self._patients = traits = Patients.draw(
             rng, mechanism, therapy.status, patients, days=enrolment_days, prefix=prefix or therapy.name
@@ -67,7 +66,6 @@ class World:
         self._last_situations: dict[str, np.ndarray] = {}
         self.day = 0
         self.last_day = int(traits.visit_days.max(initial=0))
-        self.eye, self.is_rest = traits.eye, self._life.is_rest
 
     def due(self, day: int) -> np.ndarray:
         """The patients who open the app that day."""
@@ -120,15 +118,15 @@ class World:
         self._life.sleep[patients] = sleep
         feelings = self._mechanism.draw_feelings(rng, self._life.capacities[patients])
         context = {"sleep_hours": sleep, "hour_of_day": hour, **feelings}
-        if set(context) != set(self._therapy.context):
+        if set(context) != set(self.therapy.context):
             raise TherapyError(
-                f"therapy {self._therapy.name}: its mechanism draws the context {', '.join(context)}; "
-                f"declared is {', '.join(self._therapy.context)}"
+                f"therapy {self.therapy.name}: its mechanism draws the context {', '.join(context)}; "
+                f"declared is {', '.join(self.therapy.context)}"
             )
         self._decided_at[patients] = at(self._start, day, hour, patients)
-        return self.users.select("user_id", *self._therapy.user)[patients].with_columns(
+        return self.users.select("user_id", *self.therapy.user)[patients].with_columns(
             pl.Series("decided_at", self._decided_at[patients], dtype=UTC_TIME),
-            *(pl.Series(name, context[name]) for name in self._therapy.context),
+            *(pl.Series(name, context[name]) for name in self.therapy.context),
         )
 
     def recent_doses(self, patients: np.ndarray) -> RecentDoses:
@@ -137,11 +135,17 @@ class World:
 
     def blocks(self, patients: np.ndarray, situations: pl.DataFrame) -> Blocks:
         """What must not be given to each patient in the situation."""
-        return blocks(self._therapy, self.contents, situations, self.recent_doses(patients))
+        return blocks(self.therapy, self.contents, situations, self.recent_doses(patients))
 
-    def gap(self, patients: np.ndarray) -> np.ndarray:
-        """(n, n_contents) levels by which each content is too hard today; negative is too easy."""
-        return self._life.gap(patients)
+    def impression(self, rng: np.random.Generator, patients: np.ndarray) -> np.ndarray:
+        """(n, n_contents) how well each level fits the capacity as the clinic sees it, 0 to 1."""
+        misjudged = self._patients.eye[patients] * EYE_SD + rng.normal(0, GLANCE_SD, len(patients))
+        gap = self._life.gap(patients) - misjudged[:, None]
+        return np.where(self._life.is_rest, REST_LOOKS, np.exp(-0.5 * (gap / LOOK_WIDTH) ** 2))
+
+    def unrecorded(self, patients: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
+        """None: all that moves the clinic is written down."""
+        return None
 
     def expected_feedback(self, patients: np.ndarray) -> np.ndarray:
         """(n, n_contents) the true mean of F for each content, as things stand."""
@@ -153,7 +157,7 @@ class World:
         given = self._feedbacks.draw(
             self._rng,
             life.appeal(patients)[rows, contents],
-            gap=np.where(self.is_rest[contents], 0.0, life.gap(patients)[rows, contents]),
+            gap=np.where(self._life.is_rest[contents], 0.0, life.gap(patients)[rows, contents]),
             boredom=life.boredom_of(patients, contents),
         )
         life.take(patients, contents, self._feedbacks.value(given))

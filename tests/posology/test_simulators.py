@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from posology.errors import TherapyError, TooSmall
-from posology.simulators import Clinician, Cohort, World, simulate
-from posology.simulators.clinician import draw
+from posology.simulators import Clinician, Cohort, Moment, World, simulate
+from posology.simulators.policies import draw
 from posology.tables import Tables
 from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
@@ -125,8 +125,10 @@ def test_no_session_breaks_a_rule_or_a_cap(cohort: Cohort, therapy: Therapy) -> 
 def test_probabilities_sum_to_one_over_the_eligible_and_none_is_tiny(therapy: Therapy) -> None:
     world = World(therapy, patients=50, seed=2)
     patients = world.due(5)
-    eligible = world.blocks(patients, world.situations(patients, 5)).eligible
-    probabilities = Clinician().probabilities(np.random.default_rng(0), world, patients, eligible)
+    situations = world.situations(patients, 5)
+    eligible = world.blocks(patients, situations).eligible
+    moment = Moment(5, patients, situations, eligible)
+    probabilities = Clinician().probabilities(np.random.default_rng(0), world, moment)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(len(patients)))
     assert (probabilities[~eligible] == 0).all()
     assert probabilities[eligible].min() >= 0.004
