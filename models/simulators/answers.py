@@ -21,10 +21,11 @@ WINDOW_PER_ROOT = 2.0  # sessions drawn from: this times the root of how often t
 WINDOW_LEAST, WINDOW_MOST = 10, 100  # … within these
 NEVER = np.iinfo(np.int64).min
 OPTIONS: dict[str, Any] = {
-    "iterations": 150,
-    "depth": 5,
-    "learning_rate": 0.08,
+    "iterations": 100,
+    "depth": 4,
+    "learning_rate": 0.1,
     "l2_leaf_reg": 5,
+    "border_count": 32,
     "random_seed": 7,
     "thread_count": -1,
     "allow_writing_files": False,

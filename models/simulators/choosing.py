@@ -10,7 +10,7 @@ from models.simulators.answers import OPTIONS
 from models.simulators.log import Log
 from posology.safety import blocks
 
-MOST_ROWS = 60_000  # candidates looked at, given and not given
+MOST_ROWS = 40_000  # candidates looked at, given and not given
 
 
 @dataclass(frozen=True)

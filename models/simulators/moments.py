@@ -51,7 +51,7 @@ class Moments:
     def fit(cls, log: Log, rng: np.random.Generator) -> Self:
         """From the log's sessions, at most ``MOST_MOMENTS`` of them."""
         columns = {name: column for name, column in log.therapy.context.items() if is_drawn(column.kind)}
-        context = log.tables.sessions.select(columns)[log.rows] if columns else pl.DataFrame(height=log.rows.size)
+        context = log.tables.sessions.select(*columns)[log.rows] if columns else pl.DataFrame(height=log.rows.size)
         clock, day = log.decided_at % MICROSECONDS_PER_DAY, log.decided_at // MICROSECONDS_PER_DAY
         trace = traces(context, columns, clock)
         same_day = np.append(False, (np.diff(day) == 0) & (np.diff(log.user) == 0))

@@ -37,6 +37,7 @@ class Readings:
         per_day: points a day without any content.
         per_content: (n_contents,) points each content adds.
         per_feedback: (n_groups,) points a content of the group adds besides for F = 1.
+        typical_feedback: F that stands for one that is not known.
         slope_sd: points a day; between patients.
         walk_variance: points² a day; of what moves the status at random.
         noise_sd: points; of the instrument.
@@ -51,6 +52,7 @@ class Readings:
     per_day: float
     per_content: np.ndarray
     per_feedback: np.ndarray
+    typical_feedback: float
     slope_sd: float
     walk_variance: float
     noise_sd: float
@@ -87,6 +89,7 @@ class Readings:
             per_day=float(per_day[0]),
             per_content=per_content,
             per_feedback=per_feedback,
+            typical_feedback=_typical(log),
             slope_sd=float(np.sqrt(slope_variance)),
             walk_variance=walk_variance,
             noise_sd=float(np.sqrt(noise_variance)),
@@ -152,11 +155,15 @@ def _readings(log: Log) -> pl.DataFrame:
     return pl.DataFrame({"user": user, "time": micros(rows["measured_at"]), "score": rows["score"]})
 
 
+def _typical(log: Log) -> float:
+    known = log.value[~np.isnan(log.value)]
+    return float(known.mean()) if known.size else 0.0
+
+
 def _doses_before(log: Log, user: np.ndarray, time: np.ndarray) -> np.ndarray:
     """(n_readings, n_contents + n_groups) times each content was given, and F of each group summed, before a reading."""
     groups = log.features.contents.groups
-    typical = np.nanmean(log.value) if (~np.isnan(log.value)).any() else 0.0
-    value = np.where(np.isnan(log.value), typical, log.value)
+    value = np.where(np.isnan(log.value), _typical(log), log.value)
     given = np.zeros((log.rows.size + 1, groups.size + len(log.features.contents.group_values)))
     rows = np.arange(log.rows.size)
     given[rows + 1, log.place] = 1.0

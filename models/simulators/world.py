@@ -9,14 +9,14 @@ from models.fold import COURSE, DECIDED, FED_BACK, FED_BACK_AT_ONCE, MEASURED
 from models.simulators.answers import NEVER
 from models.simulators.fitted import Fitted
 from models.simulators.log import MICROSECONDS_PER_DAY, micros
-from models.simulators.moments import COURSE_SO_FAR, past_of, traces
+from models.simulators.moments import COURSE_SO_FAR, past_of
 from models.simulators.patients import DrawnPatients, first_midnight
 from models.simulators.presence import leaving_columns, opening_columns
 from models.simulators.states import CourseStates
 from posology.errors import TooSmall
 from posology.safety import Blocks, RecentDoses, blocks
 from posology.simulators.doses import DoseHistory
-from posology.therapy import UTC_TIME
+from posology.therapy import UTC_TIME, Columns
 
 MINUTE = 60_000_000  # µs
 
@@ -139,17 +139,14 @@ class FittedWorld:
         moments, nth = self._fitted.moments, day % self.steps_per_day
         drawn = moments.draw(self._rng, self._past(patients, nth))
         at = self._at(patients, drawn, is_first=nth == 0)
-        context = _with_all(moments.context[drawn], self.therapy.context)
-        self._trace[patients] = traces(
-            context, {name: c for name, c in self.therapy.context.items() if name in moments.context.columns}, at % MICROSECONDS_PER_DAY
-        )
+        self._trace[patients] = np.column_stack([moments.trace[drawn, :-1], at % MICROSECONDS_PER_DAY / MICROSECONDS_PER_DAY])
         self._opened_on[patients] = self._date
         self._goes_on[patients] = moments.goes_on[drawn] & (nth + 1 < self.steps_per_day)
         self._not_before[patients] = at
         self._situations = (
             self.users.select("user_id", *self.therapy.user)[patients]
             .with_columns(pl.Series("decided_at", at).cast(UTC_TIME))
-            .hstack(context)
+            .hstack(_complete(moments.context[drawn], self.therapy.context))
         )
         self._row_of[:] = -1
         self._row_of[patients] = np.arange(patients.size)
@@ -290,6 +287,9 @@ class FittedWorld:
         self._status += begun * (readings.per_day + self._traits.slope + walk)
 
 
-def _with_all(context: pl.DataFrame, columns: dict[str, object]) -> pl.DataFrame:
-    """The drawn columns and, empty, those that are not simulated, in the order declared."""
-    raise NotImplementedError
+def _complete(context: pl.DataFrame, columns: Columns) -> list[pl.Series]:
+    """The context columns in the order declared; those that are not simulated are empty."""
+    return [
+        context[name] if name in context.columns else pl.Series(name, [None] * context.height, dtype=column.dtype)
+        for name, column in columns.items()
+    ]
