@@ -9,10 +9,13 @@ import polars as pl
 from posology.errors import TherapyError, TooSmall
 from posology.safety import Blocks, RecentDoses, blocks
 from posology.simulators.answers import Feedbacks
+from posology.simulators.comments import Signs, comments
+from posology.simulators.conditions import NOTHING_WRONG, Conditions
 from posology.simulators.doses import DoseHistory
 from posology.simulators.life import Life
 from posology.simulators.mechanisms import mechanism_of
 from posology.simulators.patients import Patients, at
+from posology.simulators.population import moved
 from posology.tables import catalogue_of
 from posology.therapy import UTC_TIME, Therapy
 
@@ -20,6 +23,7 @@ START = datetime(2025, 1, 6, tzinfo=UTC)
 EYE_SD = 1.8  # levels by which the clinic's picture of a patient is off, the same for the whole course
 GLANCE_SD = 0.5  # levels by which it is off besides on one day
 LOOK_WIDTH = 1.5  # levels; how strictly the level must fit the picture
+SECOND, DAY = 1_000_000, 86_400_000_000  # µs
 REST_LOOKS = 0.15  # how suitable a rest looks, beside 1 for a content that fits perfectly
 
 
@@ -45,25 +49,34 @@ class World:
         start: datetime = START,
         prefix: str | None = None,
         enrolment_days: int = 1,
+        conditions: Conditions = NOTHING_WRONG,
     ) -> None:
         if patients < 1 or enrolment_days < 1:
             raise TooSmall(f"expected 1 or more patients and days to enrol on, got {patients} and {enrolment_days}")
-        self._mechanism = mechanism = mechanism_of(therapy)
-        if therapy.status is None:
-            raise TherapyError(f"therapy {therapy.name}: a simulation needs status, which is not declared")
-        self.therapy, self._status, self._start = therapy, therapy.status, start
+        self._mechanism = mechanism = moved(mechanism_of(therapy), conditions.transfer)
+        if therapy.status is None or therapy.feedback is None:
+            part = "status" if therapy.status is None else "feedback"
+            raise TherapyError(f"therapy {therapy.name}: a simulation needs {part}, which is not declared")
+        self.therapy, self._status, self._feedback, self._start = therapy, therapy.status, therapy.feedback, start
         self._rng = rng = np.random.default_rng([seed, zlib.crc32(therapy.name.encode())])
+        self._words, self._coins, self._delays = rng.spawn(3)
         self._patients = traits = Patients.draw(
-            rng, mechanism, therapy.status, patients, days=enrolment_days, prefix=prefix or therapy.name
+            rng,
+            mechanism,
+            therapy.status,
+            patients,
+            days=enrolment_days,
+            prefix=prefix or therapy.name,
+            conditions=conditions,
         )
         self.users = traits.users(rng, therapy, mechanism, start)
         self.contents = catalogue_of(therapy)
         self._minutes = self.contents["minutes"].to_numpy()
-        self._feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence)
-        self._life = Life(mechanism, traits, self.contents)
+        self._feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence, mechanism.late_share)
+        self._life = Life(mechanism, traits, self.contents, conditions)
+        self._conditions = conditions
         self._doses = DoseHistory(patients, therapy, self.contents)
         self._decided_at = np.zeros(patients, dtype=np.int64)  # µs since 1970
-        self._last_situations: dict[str, np.ndarray] = {}
         self.day = 0
         self.last_day = int(traits.visit_days.max(initial=0))
 
@@ -115,7 +128,8 @@ class World:
         rng, traits = self._rng, self._patients
         sleep = np.clip(np.round(rng.normal(traits.sleep[patients], 1.2), 1), 2, 12)
         hour = np.clip(np.round(rng.normal(traits.hour[patients], 2), 2), 6, 23.5)
-        self._life.sleep[patients] = sleep
+        self._life.sleep[patients], self._life.hour[patients] = sleep, hour
+        self._life.form[patients] = self._coins.choice([-1.0, 1.0], len(patients))
         feelings = self._mechanism.draw_feelings(rng, self._life.capacities[patients])
         context = {"sleep_hours": sleep, "hour_of_day": hour, **feelings}
         if set(context) != set(self.therapy.context):
@@ -143,9 +157,9 @@ class World:
         gap = self._life.gap(patients) - misjudged[:, None]
         return np.where(self._life.is_rest, REST_LOOKS, np.exp(-0.5 * (gap / LOOK_WIDTH) ** 2))
 
-    def unrecorded(self, patients: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
-        """None: all that moves the clinic is written down."""
-        return None
+    def unrecorded(self, patients: np.ndarray) -> np.ndarray | None:
+        """(n, n_contents) log-odds by which the patients' form moves whoever chooses; None without confounding."""
+        return self._life.lean(patients) if self._conditions.confounding else None
 
     def expected_feedback(self, patients: np.ndarray) -> np.ndarray:
         """(n, n_contents) the true mean of F for each content, as things stand."""
@@ -153,19 +167,40 @@ class World:
 
     def give(self, patients: np.ndarray, contents: np.ndarray) -> pl.DataFrame:
         """``feedback_at`` and the F columns after each patient took a content; null where nothing came."""
-        rows, life = np.arange(len(patients)), self._life
-        given = self._feedbacks.draw(
-            self._rng,
-            life.appeal(patients)[rows, contents],
-            gap=np.where(self._life.is_rest[contents], 0.0, life.gap(patients)[rows, contents]),
-            boredom=life.boredom_of(patients, contents),
-        )
-        life.take(patients, contents, self._feedbacks.value(given))
+        life = self._life
+        drawn = self._feedbacks.draw(self._rng, life.appeal(patients, contents[:, None])[:, 0])
+        words = comments(self._words, self._signs(patients, contents, drawn.value), self._mechanism.complaints)
+        feedback_at = self._feedback_at(patients, contents)
+        life.take(patients, contents, self._feedbacks.worth(drawn))
         self._doses.add(patients, contents, self._decided_at[patients])
-        seconds = self._minutes[contents] * 60 + self._rng.integers(60, 300, len(patients))
-        feedback_at = pl.Series(self._decided_at[patients] + (seconds * 1e6).astype(np.int64), dtype=UTC_TIME)
-        came = pl.any_horizontal(pl.all().is_not_null())
-        return given.select(pl.when(came).then(feedback_at).alias("feedback_at"), pl.all())
+        given = {
+            name: words if column.kind == "text" else drawn.columns[name]
+            for name, column in self._feedback.columns.items()
+        }
+        return pl.DataFrame({"feedback_at": pl.Series(feedback_at, dtype=UTC_TIME), **given}).select(
+            pl.when(pl.Series(drawn.came)).then(pl.all())
+        )
+
+    def _signs(self, patients: np.ndarray, contents: np.ndarray, value: np.ndarray) -> Signs:
+        life = self._life
+        gap = np.where(life.is_rest[contents], 0.0, life.gap(patients, contents[:, None])[:, 0])
+        return Signs(
+            value=value,
+            gap=gap,
+            boredom=life.boredom_of(patients, contents),
+            fatigue=life.fatigue[patients],
+            sleep=life.sleep[patients],
+            capacities=life.capacities[patients],
+        )
+
+    def _feedback_at(self, patients: np.ndarray, contents: np.ndarray) -> np.ndarray:
+        """(n,) µs since 1970: minutes after the content, or one of the nights after it was due."""
+        n, decided_at = len(patients), self._decided_at[patients]
+        on_time = decided_at + (self._minutes[contents] * 60 + self._rng.integers(60, 300, n)).astype(np.int64) * SECOND
+        nights = 1 + (decided_at + int(self._feedback.due_hours * 3600) * SECOND) // DAY
+        nights += self._delays.geometric(0.5, n) - 1
+        at_night = nights * DAY + self._delays.integers(6 * 3600, size=n) * SECOND + patients
+        return np.where(self._delays.random(n) < self._mechanism.late_share, at_night, on_time)
 
     @property
     def _in_programme(self) -> np.ndarray:

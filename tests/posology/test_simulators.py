@@ -127,7 +127,15 @@ def test_probabilities_sum_to_one_over_the_eligible_and_none_is_tiny(therapy: Th
     patients = world.due(5)
     situations = world.situations(patients, 5)
     eligible = world.blocks(patients, situations).eligible
-    moment = Moment(5, patients, situations, eligible)
+    moment = Moment(
+        day=5,
+        patients=patients,
+        situations=situations,
+        eligible=eligible,
+        given_before=np.zeros(len(patients), dtype=int),
+        content_feedback=lambda: np.full(world.contents.height, np.nan),
+        known=lambda: Tables.from_rows(therapy),
+    )
     probabilities = Clinician().probabilities(np.random.default_rng(0), world, moment)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(len(patients)))
     assert (probabilities[~eligible] == 0).all()

@@ -10,6 +10,7 @@ import pytest
 
 from posology.simulators import MECHANISMS, World
 from posology.simulators.answers import Feedbacks
+from posology.simulators.conditions import NOTHING_WRONG
 from posology.simulators.life import Life
 from posology.simulators.mechanism import Mechanism
 from posology.simulators.patients import Patients
@@ -29,7 +30,7 @@ def therapy(request: pytest.FixtureRequest) -> Therapy:
 def life_of(therapy: Therapy, mechanism: Mechanism, n: int = 30) -> Life:
     assert therapy.status
     patients = Patients.draw(np.random.default_rng(5), mechanism, therapy.status, n, days=1, prefix="p")
-    return Life(mechanism, patients, catalogue_of(therapy))
+    return Life(mechanism, patients, catalogue_of(therapy), NOTHING_WRONG)
 
 
 def test_measuring_twice_differs_by_the_stated_noise(therapy: Therapy) -> None:
@@ -51,10 +52,9 @@ def test_scores_stand_on_the_grid_of_the_instrument(therapy: Therapy) -> None:
 
 def test_the_expected_feedback_is_the_mean_of_what_comes_back(therapy: Therapy) -> None:
     mechanism, rng = MECHANISMS[therapy.name], np.random.default_rng(0)
-    feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence)
+    feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence, late_share=0.0)
     for appeal in (-1.5, 0.0, 1.0, 2.5):
-        many = np.full(20_000, appeal)
-        values = feedbacks.value(feedbacks.draw(rng, many, gap=many * 0, boredom=many * 0))
+        values = feedbacks.worth(feedbacks.draw(rng, np.full(20_000, appeal)))
         values = values[~np.isnan(values)]
         error = values.std() / len(values) ** 0.5
         assert abs(values.mean() - feedbacks.expected(np.array([appeal]))[0]) < 4 * error
