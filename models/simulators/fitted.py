@@ -15,6 +15,9 @@ from posology.tables import Tables
 from posology.therapy import Therapy
 
 
+MOST_PATIENTS = 2000  # of the log that are looked at; more make it slow and hardly better
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What a log tells of how its patients come, choose, answer, change and leave.
@@ -46,7 +49,10 @@ class Fitted:
             TooSmall: the log holds too little to fit anything.
             TableError: rows of somebody who is not in the users table.
         """
-        log, rng = Log.of(therapy, tables), np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
+        users = tables.users["user_id"]
+        some = users if users.len() <= MOST_PATIENTS else users.gather(rng.permutation(users.len())[:MOST_PATIENTS])
+        log = Log.of(therapy, tables.of_users(some))
         presence = Presence.fit(log)
         return cls(
             log=log,

@@ -1,5 +1,6 @@
 """A log as the fits read it: its sessions as arrays, with the features the models know."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Self
 
@@ -52,14 +53,18 @@ class Log:
     enrolled_at: np.ndarray
 
     @classmethod
-    def of(cls, therapy: Therapy, tables: Tables) -> Self:
+    def of(cls, therapy: Therapy, tables: Tables, *, contents: pl.DataFrame | None = None) -> Self:
         """The log of these tables.
+
+        Args:
+            contents: those to look at, however often they were given; not given, those given often enough.
 
         Raises:
             TooSmall: too few patients, or the safe default was hardly ever given.
             TableError: rows of somebody who is not in the users table.
         """
-        tables, unsupported = _supported(therapy, tables)
+        kept, unsupported = _supported(therapy, tables) if contents is None else (contents, ())
+        tables = dataclasses.replace(tables, contents=kept)
         features = Features(therapy, ContentArrays(therapy, tables.contents))
         place = features.contents.places(tables.sessions["content_id"])
         rows = np.flatnonzero(place >= 0)
@@ -99,7 +104,7 @@ def micros(times: pl.Series) -> np.ndarray:
     return times.dt.epoch("us").to_numpy().astype(np.int64)
 
 
-def _supported(therapy: Therapy, tables: Tables) -> tuple[Tables, tuple[str, ...]]:
+def _supported(therapy: Therapy, tables: Tables) -> tuple[pl.DataFrame, tuple[str, ...]]:
     sessions, contents = tables.sessions, tables.contents
     patients = sessions["user_id"].n_unique()
     if patients < MINIMUM_PATIENTS:
@@ -115,5 +120,4 @@ def _supported(therapy: Therapy, tables: Tables) -> tuple[Tables, tuple[str, ...
             f"the safe default {default} was given {times.get(default, 0)} times; expected {MINIMUM_TIMES} or more, "
             "because a patient for whom nothing else is allowed is given it"
         )
-    kept = contents.filter(~pl.Series(is_rare))
-    return Tables(tables.users, tables.measurements, kept, sessions), unsupported
+    return contents.filter(~pl.Series(is_rare)), unsupported

@@ -28,6 +28,32 @@ FULL_QUANTILE = 0.8  # of the number of readings: who has that many kept the sch
 
 
 @dataclass(frozen=True)
+class Changes:
+    """Changes between two readings of one patient, next ones and all others.
+
+    Attributes:
+        user: (n,) place in the users table.
+        is_next: (n,) whether the second reading is the one after the first.
+        days, change: (n,)
+        doses: (n, n_contents + n_groups) times given, and F summed, between them.
+    """
+
+    user: np.ndarray
+    is_next: np.ndarray
+    days: np.ndarray
+    change: np.ndarray
+    doses: np.ndarray
+
+    def variances(self, weights: np.ndarray) -> tuple[float, float, float]:
+        """Of the instrument's noise (points²), of the random walk (a day) and of the slopes (a day²)."""
+        left_over = (self.change - np.column_stack([self.days, self.doses]) @ weights) ** 2
+        unit = max(float(self.days.mean()), 1.0)
+        relative = self.days / unit
+        found = nnls(np.column_stack([np.full(relative.size, 2.0), relative, relative**2]), left_over)[0]
+        return float(found[0]), float(found[1] / unit), float(found[2] / unit**2)
+
+
+@dataclass(frozen=True)
 class Readings:
     """The status model; scores in points, times in days.
 
@@ -73,7 +99,7 @@ class Readings:
             return None
         readings = _readings(log)
         user, time, score = (readings[name].to_numpy() for name in ("user", "time", "score"))
-        changes = _Changes.of(log, user, time, score)
+        changes = changes_of(log)
         weights = _weights(changes)
         per_day, per_content, per_feedback = np.split(weights, [1, 1 + log.tables.contents.height])
         noise_variance, walk_variance, slope_variance = changes.variances(weights)
@@ -100,51 +126,38 @@ class Readings:
             attend_left=attend_left,
         )
 
+    def expected_change(self, changes: Changes) -> np.ndarray:
+        """(n,) points between the readings, by what was given between them."""
+        doses = changes.doses @ np.concatenate([self.per_content, self.per_feedback])
+        return np.asarray(self.per_day * changes.days + doses)
+
     def start(self, donors: np.ndarray) -> np.ndarray:
         """(n,) the status at the first reading of patients drawn like these users."""
         mean = float(np.nanmean(self.first_score))
         return mean + self.shrink * np.nan_to_num(self.first_score[donors] - mean)
 
 
-@dataclass(frozen=True)
-class _Changes:
-    """Changes between two readings of one patient, next ones and all others.
+def changes_of(log: Log) -> Changes:
+    """All pairs of readings of the same patient.
 
-    Attributes:
-        is_next: (n,) whether the second reading is the one after the first.
-        days, change: (n,)
-        doses: (n, n_contents + n_groups) times given, and F summed, between them.
+    Raises:
+        TooSmall: hardly anybody was read twice.
     """
-
-    is_next: np.ndarray
-    days: np.ndarray
-    change: np.ndarray
-    doses: np.ndarray
-
-    @classmethod
-    def of(cls, log: Log, user: np.ndarray, time: np.ndarray, score: np.ndarray) -> "_Changes":
-        total = _doses_before(log, user, time)
-        parts = []
-        for apart in range(1, int(np.bincount(user).max(initial=1))):
-            first = np.arange(user.size - apart)
-            first = first[user[first] == user[first + apart]]
-            parts.append((first, first + apart))
-        first, second = (np.concatenate([pair[side] for pair in parts] or [np.zeros(0, int)]) for side in (0, 1))
-        if first.size < MINIMUM_CHANGES:
-            raise TooSmall(
-                f"a simulator of status needs {MINIMUM_CHANGES} pairs of readings of the same patient or more, "
-                f"there are {first.size}; collect more readings"
-            )
-        days = (time[second] - time[first]) / MICROSECONDS_PER_DAY
-        return cls(second - first == 1, days, score[second] - score[first], total[second] - total[first])
-
-    def variances(self, weights: np.ndarray) -> tuple[float, float, float]:
-        """Of the instrument's noise (points²), of the random walk (a day) and of the slopes (a day²)."""
-        left_over = (self.change - np.column_stack([self.days, self.doses]) @ weights) ** 2
-        unit = max(float(self.days.mean()), 1.0)
-        relative = self.days / unit
-        found = nnls(np.column_stack([np.full(relative.size, 2.0), relative, relative**2]), left_over)[0]
-        return float(found[0]), float(found[1] / unit), float(found[2] / unit**2)
+    readings = _readings(log)
+    user, time, score = (readings[name].to_numpy() for name in ("user", "time", "score"))
+    firsts, apart = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
+    for steps in range(1, int(np.bincount(user, minlength=1).max())):
+        first = np.flatnonzero(user[:-steps] == user[steps:])
+        firsts.append(first)
+        apart.append(np.full(first.size, steps))
+    first, second = np.concatenate(firsts), np.concatenate(firsts) + np.concatenate(apart)
+    if first.size < MINIMUM_CHANGES:
+        raise TooSmall(
+            f"a simulator of status needs {MINIMUM_CHANGES} pairs of readings of the same patient or more, "
+            f"there are {first.size}; collect more readings"
+        )
+    total, days = _doses_before(log, user, time), (time[second] - time[first]) / MICROSECONDS_PER_DAY
+    return Changes(user[first], second - first == 1, days, score[second] - score[first], total[second] - total[first])
 
 
 def _readings(log: Log) -> pl.DataFrame:
@@ -174,7 +187,7 @@ def _doses_before(log: Log, user: np.ndarray, time: np.ndarray) -> np.ndarray:
     return total[before] - total[begin]
 
 
-def _weights(changes: _Changes) -> np.ndarray:
+def _weights(changes: Changes) -> np.ndarray:
     """(1 + n_contents + n_groups,) points for each day, content and F."""
     design = np.column_stack([changes.days, changes.doses])[changes.is_next]
     scale = np.sqrt((design**2).mean(axis=0))

@@ -108,7 +108,8 @@ class FittedWorld:
 
     def is_final_visit(self, patients: np.ndarray) -> np.ndarray:
         """(n,) whether today is the day of each patient's final measurement."""
-        return self._visits_on[patients, -1] == self._date
+        is_measured_now = self.day % self.steps_per_day == 0
+        return is_measured_now & (self._visits_on[patients, -1] == self._date)
 
     def measurements(self, patients: np.ndarray, day: int) -> pl.DataFrame:
         """Rows of the measurements table."""
@@ -166,6 +167,10 @@ class FittedWorld:
         rows, n_contents = self._rows(patients), self.contents.height
         chance = self._fitted.choosing.chance(self._matrix).reshape(-1, n_contents)[rows]
         return chance / chance.max(axis=1, keepdims=True)
+
+    def unrecorded(self, patients: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
+        """None: what is written nowhere cannot be learned from a log."""
+        return None
 
     def expected_feedback(self, patients: np.ndarray) -> np.ndarray:
         """(n, n_contents) the true mean of F for each content, as things stand; NaN where the therapy has none."""
