@@ -16,8 +16,9 @@ from models.features import encode
 from models.simulators.log import MICROSECONDS_PER_DAY, Log
 from posology.therapy import Columns
 
+MINUTE = 60_000_000  # µs
 MOST_MOMENTS = 4096  # searched for each moment drawn
-MOST_NEIGHBOURS = 50
+NEIGHBOURS = 10  # drawn from; fewer keep more of the past, more mix more patients
 AT_ONCE = 1024  # patients whose distances are in memory together
 COURSE_SO_FAR = ("feedback_recent", "score_last")
 
@@ -28,11 +29,13 @@ class Moments:
 
     Attributes:
         usual: (n_users, n_traces) mean of each patient's own traces, NaN for who has none.
-        centre, scale: (n_past,) of the columns that are compared.
-        past: (n, n_past) standardised; see ``past_of``.
+        centre, scale: (n_past,) of the columns that are compared; the more a column tells of what
+            comes, the smaller its scale.
+        past: (n, n_past) centred and scaled; see ``past_of``.
         trace: (n, n_traces) what a moment leaves for the next: context as numbers, and the hour.
         context: n rows of the context columns.
         clock: (n,) µs since midnight.
+        within_minute: whether the log's clocks tell more than whole minutes.
         pause: (n,) µs since the session before on the same day; 0 for the first of a day.
         goes_on: (n,) whether another session followed on the same day.
     """
@@ -44,6 +47,7 @@ class Moments:
     trace: np.ndarray
     context: pl.DataFrame
     clock: np.ndarray
+    within_minute: bool
     pause: np.ndarray
     goes_on: np.ndarray
 
@@ -62,6 +66,7 @@ class Moments:
         enrolled = day - log.enrolled_at[log.user] // MICROSECONDS_PER_DAY
         past = past_of(before, usual[log.user], np.column_stack([nth, enrolled]), course)
         centre, scale = _standard(past)
+        scale = scale / _weights(_standardised(past, centre, scale), trace)
         kept = np.sort(rng.permutation(log.rows.size)[:MOST_MOMENTS])
         return cls(
             usual=usual,
@@ -71,6 +76,7 @@ class Moments:
             trace=trace[kept],
             context=context[kept],
             clock=clock[kept],
+            within_minute=bool((clock % MINUTE > 0).any()),
             pause=np.where(same_day, np.diff(log.decided_at, prepend=0), 0)[kept],
             goes_on=np.append(same_day[1:], False)[kept],
         )
@@ -83,7 +89,7 @@ class Moments:
     def _draw(self, rng: np.random.Generator, past: np.ndarray) -> np.ndarray:
         wanted = _standardised(past, self.centre, self.scale)
         distance = (self.past**2).sum(axis=1) - 2 * wanted @ self.past.T
-        neighbours = min(MOST_NEIGHBOURS, int(np.ceil(np.sqrt(len(self.past)))))
+        neighbours = min(NEIGHBOURS, len(self.past))
         nearest = np.argpartition(distance, neighbours - 1, axis=1)[:, :neighbours]
         rank = np.argsort(np.take_along_axis(distance, nearest, axis=1), axis=1)
         weights = np.cumsum(1 / np.arange(1, neighbours + 1))
@@ -132,6 +138,13 @@ def _standard(past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     centre = np.where(known, past, 0).sum(axis=0) / counts
     spread = np.sqrt(np.where(known, (past - centre) ** 2, 0).sum(axis=0) / counts)
     return centre, np.where(spread > 1e-9, spread, 1.0)
+
+
+def _weights(past: np.ndarray, trace: np.ndarray) -> np.ndarray:
+    """(n_past,) r / √(1 − r²), where r is a column's largest correlation with anything that comes next."""
+    to_come = _standardised(trace, *_standard(trace))
+    strongest = np.minimum(np.abs(past.T @ to_come).max(axis=1) / len(past), 0.999)
+    return np.maximum(strongest / np.sqrt(1 - strongest**2), 0.01)
 
 
 def _standardised(past: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:

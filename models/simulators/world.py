@@ -9,7 +9,7 @@ from models.fold import COURSE, DECIDED, FED_BACK, FED_BACK_AT_ONCE, MEASURED
 from models.simulators.answers import NEVER
 from models.simulators.fitted import Fitted
 from models.simulators.log import MICROSECONDS_PER_DAY, micros
-from models.simulators.moments import COURSE_SO_FAR, past_of
+from models.simulators.moments import COURSE_SO_FAR, MINUTE, past_of
 from models.simulators.patients import DrawnPatients, first_midnight
 from models.simulators.presence import leaving_columns, opening_columns
 from models.simulators.states import CourseStates
@@ -17,8 +17,6 @@ from posology.errors import TooSmall
 from posology.safety import Blocks, RecentDoses, blocks
 from posology.simulators.doses import DoseHistory
 from posology.therapy import UTC_TIME, Columns
-
-MINUTE = 60_000_000  # µs
 
 
 class FittedWorld:
@@ -211,7 +209,8 @@ class FittedWorld:
     def _at(self, patients: np.ndarray, drawn: np.ndarray, *, is_first: bool) -> np.ndarray:
         """(n,) µs; the clock of the moment drawn to the minute, or its pause after the session before."""
         moments, midnight, before = self._fitted.moments, self._date * MICROSECONDS_PER_DAY, self._not_before[patients]
-        clock = moments.clock[drawn] // MINUTE * MINUTE + self._rng.integers(0, MINUTE, patients.size)
+        seconds = self._rng.integers(0, MINUTE, patients.size) * moments.within_minute
+        clock = moments.clock[drawn] // MINUTE * MINUTE + seconds
         at = midnight + clock if is_first else before + moments.pause[drawn]
         return np.maximum(np.minimum(at, midnight + MICROSECONDS_PER_DAY - 1), before + 1)
 

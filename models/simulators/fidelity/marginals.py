@@ -36,18 +36,22 @@ def marginals(evidence: Evidence) -> list[Figure]:
         [*feedback_series(log), *context_series(log), *status_series(log)]
         for log in (evidence.real, evidence.simulated)
     )
-    return [_compare(COLUMN, evidence, *pair) for pair in zip(of_real, of_simulated, strict=True)]
+    return _compare_all(COLUMN, evidence, of_real, of_simulated)
 
 
 def presence(evidence: Evidence) -> list[Figure]:
     """Sessions of a patient, days from the first to the last, days between."""
-    pairs = zip(presence_series(evidence.real), presence_series(evidence.simulated), strict=True)
-    return [_compare(PRESENCE, evidence, *pair) for pair in pairs]
+    return _compare_all(PRESENCE, evidence, presence_series(evidence.real), presence_series(evidence.simulated))
+
+
+def _compare_all(question: Question, evidence: Evidence, real: list[Series], simulated: list[Series]) -> list[Figure]:
+    """Columns that are empty in the log are not asked about."""
+    pairs = zip(real, simulated, strict=True)
+    return [_compare(question, evidence, one.known, other.known) for one, other in pairs if one.known.values.size]
 
 
 def _compare(question: Question, evidence: Evidence, real: Series, simulated: Series) -> Figure:
-    real, simulated = real.known, simulated.known
-    if not real.values.size or not simulated.values.size:
-        return question.unanswered(real.name, "no values to compare")
+    if not simulated.values.size:
+        return question.unanswered(real.name, "none of the simulated patients came to have a value")
     rng = evidence.rng(question.code + real.name)
     return question.answer(real.name, evidence.patients, lambda: distribution_distance(real, simulated, rng))

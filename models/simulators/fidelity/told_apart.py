@@ -62,6 +62,7 @@ def classifier_auc(real: np.ndarray, simulated: np.ndarray, rng: np.random.Gener
             f"collect data of {2 * MINIMUM_PATIENTS - fewest} more"
         )
     rows, label = np.vstack([real, simulated]), np.repeat([0, 1], [len(real), len(simulated)])
+    rows = rows[:, [np.unique(column[~np.isnan(column)]).size > 1 for column in rows.T]]
     half = np.concatenate([rng.permutation(len(real)) % 2, rng.permutation(len(simulated)) % 2])
     areas = [_area(rows, label, half == judged) for judged in (0, 1)]
     value = float(np.mean([area for area, _ in areas]))
