@@ -16,7 +16,7 @@ from posology.therapy import Therapy
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 MINIMUM_PATIENTS = 5  # with sessions; with fewer there is nobody to draw from
-MINIMUM_TIMES = 10  # a content given less often is not simulated: what comes back would be an anecdote
+MINIMUM_TIMES = 5  # a content given less often is not simulated: what comes back would be an anecdote
 
 
 @dataclass(frozen=True)
