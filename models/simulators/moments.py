@@ -17,7 +17,7 @@ from models.simulators.log import MICROSECONDS_PER_DAY, Log
 from posology.therapy import Columns
 
 MINUTE = 60_000_000  # µs
-MOST_MOMENTS = 4096  # searched for each moment drawn
+MOST_MOMENTS = 2048  # searched for each moment drawn
 NEIGHBOURS = 10  # drawn from; fewer keep more of the past, more mix more patients
 AT_ONCE = 1024  # patients whose distances are in memory together
 COURSE_SO_FAR = ("feedback_recent", "score_last")

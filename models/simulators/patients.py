@@ -34,7 +34,9 @@ class DrawnPatients:
     slope: np.ndarray
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, fitted: Fitted, n: int, *, start: int, days: int | None, prefix: str) -> Self:
+    def draw(
+        cls, rng: np.random.Generator, fitted: Fitted, n: int, *, start: int, days: int | None, prefix: str
+    ) -> Self:
         """n patients; users of the log are drawn with replacement.
 
         Args:

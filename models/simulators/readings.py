@@ -174,7 +174,7 @@ def _typical(log: Log) -> float:
 
 
 def _doses_before(log: Log, user: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """(n_readings, n_contents + n_groups) times each content was given, and F of each group summed, before a reading."""
+    """(n_readings, n_contents + n_groups) before a reading: times each content was given, F of each group summed."""
     groups = log.features.contents.groups
     value = np.where(np.isnan(log.value), _typical(log), log.value)
     given = np.zeros((log.rows.size + 1, groups.size + len(log.features.contents.group_values)))

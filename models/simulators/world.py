@@ -115,7 +115,9 @@ class FittedWorld:
         nth = (self._visits_on[patients] == self._date).argmax(axis=1)
         at = np.maximum(self._traits.visits[patients, nth], self._traits.enrolled_at[patients])
         score = self._read(patients)
-        self._not_before[patients] = np.where(nth == 0, np.maximum(self._not_before[patients], at), self._not_before[patients])
+        self._not_before[patients] = np.where(
+            nth == 0, np.maximum(self._not_before[patients], at), self._not_before[patients]
+        )
         self._states.tell(patients, at, kind=MEASURED, place=np.full(patients.size, -1), value=score)
         assert self.therapy.status
         return pl.DataFrame(
@@ -138,7 +140,9 @@ class FittedWorld:
         moments, nth = self._fitted.moments, day % self.steps_per_day
         drawn = moments.draw(self._rng, self._past(patients, nth))
         at = self._at(patients, drawn, is_first=nth == 0)
-        self._trace[patients] = np.column_stack([moments.trace[drawn, :-1], at % MICROSECONDS_PER_DAY / MICROSECONDS_PER_DAY])
+        self._trace[patients] = np.column_stack(
+            [moments.trace[drawn, :-1], at % MICROSECONDS_PER_DAY / MICROSECONDS_PER_DAY]
+        )
         self._opened_on[patients] = self._date
         self._goes_on[patients] = moments.goes_on[drawn] & (nth + 1 < self.steps_per_day)
         self._not_before[patients] = at
@@ -217,7 +221,10 @@ class FittedWorld:
     def _look_at(self, patients: np.ndarray, at: np.ndarray) -> None:
         """Features and predicted F of every content for each patient."""
         n_contents, features, answers = self.contents.height, self._fitted.log.features, self._fitted.answers
-        decisions, places = np.repeat(np.arange(patients.size), n_contents), np.tile(np.arange(n_contents), patients.size)
+        decisions, places = (
+            np.repeat(np.arange(patients.size), n_contents),
+            np.tile(np.arange(n_contents), patients.size),
+        )
         folded = self._states.describe(patients[decisions], at[decisions], places)
         self._matrix = features.join(folded, self._situations, decisions, places)
         if answers is not None:

@@ -20,7 +20,7 @@ QUESTION = Question(
 
 
 def autocorrelation(evidence: Evidence) -> list[Figure]:
-    """F one and five sessions apart, each number of the context and each reading with the next one, where there is one."""
+    """F one and five sessions apart; each number of the context, and each reading, with the next one."""
     return [
         _compare(evidence, real, simulated, lag)
         for (real, lag), (simulated, _) in zip(_followed(evidence.real), _followed(evidence.simulated), strict=True)

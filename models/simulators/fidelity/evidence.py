@@ -13,6 +13,7 @@ from models.simulators.moments import is_drawn
 from models.simulators.world import FittedWorld
 from posology.simulators import Clinician, treat
 from posology.tables import Tables
+from posology.therapy import Columns
 
 AS_LOGGED = Clinician(trying=0.0)  # a fitted simulator's impression is how the log's contents were chosen
 LEAST_SIMULATED, MOST_SIMULATED = 100, 600
@@ -24,17 +25,19 @@ class Evidence:
 
     Attributes:
         fitted: to patients none of whom is held out.
+        seen: the log of those patients.
         real: of held-out patients, contents the simulator knows.
         simulated: treated as the log's patients were, cut where the log ends.
     """
 
     fitted: Fitted
+    seen: Log
     real: Log
     simulated: Log
     seed: int
 
     @classmethod
-    def gather(cls, fitted: Fitted, held_out: Tables, *, seed: int) -> "Evidence":
+    def gather(cls, fitted: Fitted, seen: Tables, held_out: Tables, *, seed: int) -> "Evidence":
         """Simulate as many patients as are held out, within bounds."""
         patients = int(np.clip(held_out.users.height, LEAST_SIMULATED, MOST_SIMULATED))
         world = FittedWorld(fitted, patients=patients, seed=seed)
@@ -42,6 +45,7 @@ class Evidence:
         therapy, contents = fitted.log.therapy, fitted.log.tables.contents
         return cls(
             fitted=fitted,
+            seen=Log.of(therapy, seen, contents=contents),
             real=Log.of(therapy, held_out, contents=contents),
             simulated=Log.of(therapy, _until_the_log_ends(fitted, lived), contents=contents),
             seed=seed,
@@ -122,11 +126,11 @@ def presence_series(log: Log) -> list[Series]:
     ]
 
 
-def _columns(log: Log, rows: pl.DataFrame, columns: dict) -> list[Series]:  # type: ignore[type-arg]
+def _columns(log: Log, rows: pl.DataFrame, columns: Columns) -> list[Series]:
     found = []
     for name, column in columns.items():
         if column.kind == "category":
-            places = {value: float(place) for place, value in enumerate(column.values)}
+            places = {value: float(place) for place, value in enumerate(column.values or ())}
             codes = np.array([places.get(value, np.nan) for value in rows[name]], dtype=float)
             found.append(Series(name, log.user, codes, is_ordered=False))
         elif is_drawn(column.kind):

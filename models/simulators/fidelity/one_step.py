@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from models.simulators.answers import Answers
 from models.simulators.fidelity.distances import basic_interval
 from models.simulators.fidelity.evidence import Evidence
 from models.simulators.fidelity.question import Figure, Question
+from models.simulators.log import Log
 from models.simulators.readings import changes_of
 from posology.bootstrap import Interval, Resamples, ratio
 
@@ -54,11 +54,13 @@ def feedback_one_step(evidence: Evidence) -> list[Figure]:
     user, place, value = real.user[is_known], real.place[is_known], real.value[is_known]
     predicted = answers.predict(real.matrix[is_known])
     expected, patients = answers.expected(predicted, place), evidence.patients
-    mean = _content_means(answers)[place]
+    mean = _content_means(evidence.seen)[place]
     return [
         FEEDBACK.answer("F", patients, lambda: _ratio(evidence, user, (value - expected) ** 2, (value - mean) ** 2)),
         SPREAD.answer(
-            "F", patients, lambda: _ratio(evidence, user, _is_inside(evidence, predicted, place, value), np.ones(user.size))
+            "F",
+            patients,
+            lambda: _ratio(evidence, user, _is_inside(evidence, predicted, place, value), np.ones(user.size)),
         ),
         CONTENTS.answer("F", patients, lambda: _content_error(evidence, user, place, value - expected)),
     ]
@@ -69,7 +71,7 @@ def status_one_step(evidence: Evidence) -> list[Figure]:
     readings = evidence.fitted.readings
     if readings is None or evidence.fitted.log.therapy.status is None:
         return []
-    seen, new = changes_of(evidence.fitted.log), changes_of(evidence.real)
+    seen, new = changes_of(evidence.seen), changes_of(evidence.real)
     mean = seen.change[seen.is_next].sum() / seen.days[seen.is_next].sum()
     expected = readings.expected_change(new)
     errors = [(new.change - own)[new.is_next] ** 2 for own in (expected, mean * new.days)]
@@ -77,9 +79,11 @@ def status_one_step(evidence: Evidence) -> list[Figure]:
     return [STATUS.answer(name, evidence.patients, lambda: _ratio(evidence, new.user[new.is_next], *errors))]
 
 
-def _content_means(answers: Answers) -> np.ndarray:
-    bounds = np.column_stack([answers.starts[:-1], answers.starts[1:]])
-    return np.array([np.nanmean(answers.value[begin:end]) for begin, end in bounds])
+def _content_means(log: Log) -> np.ndarray:
+    """(n_contents,) mean F; that of all where a content has none."""
+    known, n_contents = ~np.isnan(log.value), log.tables.contents.height
+    sums, counts = (np.bincount(log.place[known], weights=w, minlength=n_contents) for w in (log.value[known], None))
+    return np.where(counts > 0, sums / np.maximum(counts, 1), log.value[known].mean())
 
 
 def _ratio(evidence: Evidence, user: np.ndarray, above: np.ndarray, below: np.ndarray) -> Interval:
@@ -87,13 +91,14 @@ def _ratio(evidence: Evidence, user: np.ndarray, above: np.ndarray, below: np.nd
 
 
 def _is_inside(evidence: Evidence, predicted: np.ndarray, place: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """(n,) whether F lies in the middle of what would be drawn; ties are broken at random, so that steps do not count."""
+    """(n,) whether F lies in the middle of what would be drawn for some patient; ties are broken at random."""
     answers, rng = evidence.fitted.answers, evidence.rng(SPREAD.code)
     assert answers
     below, level = np.zeros(value.size), np.zeros(value.size)
     drawn = 60
     for _ in range(drawn):
-        other = answers.value[answers.draw(rng, predicted, place)]
+        temper = rng.choice(answers.temper, value.size)
+        other = answers.value[answers.draw(rng, predicted + temper, place)]
         below += other < value
         level += other == value
     rank = (below + rng.random(value.size) * (level + 1)) / (drawn + 1)

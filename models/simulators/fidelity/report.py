@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from models.simulators.fidelity.autocorrelation import QUESTION as AUTOCORRELATION
 from models.simulators.fidelity.autocorrelation import autocorrelation
 from models.simulators.fidelity.evidence import Evidence
@@ -90,18 +92,24 @@ def fidelity(therapy: Therapy, tables: Tables, *, seed: int = 0, fit: Fit = Fitt
         fit: how a simulator is fitted.
     """
     users = tables.users["user_id"]
-    seen = [user_id for user_id in users if part_of(user_id) == "fit"]
-    held_out = [user_id for user_id in users if part_of(user_id) != "fit"]
-    counts = [tables.sessions.filter(tables.sessions["user_id"].is_in(part))["user_id"].n_unique() for part in (seen, held_out)]
+    is_seen = pl.Series([part_of(user_id) == "fit" for user_id in users], dtype=pl.Boolean)
+    known, new = tables.of_users(users.filter(is_seen)), tables.of_users(users.filter(~is_seen))
     left_out: tuple[str, ...] = ()
     try:
-        fitted = fit(therapy, tables.of_users(seen))
+        fitted = fit(therapy, known)
         left_out = fitted.unsupported
-        evidence = Evidence.gather(fitted, tables.of_users(held_out), seed=seed)
+        evidence = Evidence.gather(fitted, known, new, seed=seed)
         figures = tuple(figure for ask in ASKED for figure in ask(evidence))
     except TooSmall as error:
         figures = tuple(question.unanswered("all", str(error)) for question in _questions(therapy))
-    return Fidelity(therapy.name, *counts, figures, left_out, _columns_left_out(therapy))
+    return Fidelity(
+        therapy=therapy.name,
+        fitted_patients=known.sessions["user_id"].n_unique(),
+        held_out_patients=new.sessions["user_id"].n_unique(),
+        figures=figures,
+        contents_left_out=left_out,
+        columns_left_out=_columns_left_out(therapy),
+    )
 
 
 def _questions(therapy: Therapy) -> tuple[Question, ...]:

@@ -2,8 +2,10 @@
 
 A classifier two-sample test (Lopez-Paz & Oquab 2017, ICLR) on whole courses,
 one row a patient: each half of the patients is judged by a classifier fitted
-to the other, so the area under its ROC curve has the variance of a rank
-statistic (DeLong et al. 1988, Biometrics 44:837).
+to the other, so each area under the ROC curve has the variance of a rank
+statistic (DeLong et al. 1988, Biometrics 44:837). Where the halves differ by
+chance alone both areas err to the same side, so their mean is given the
+standard error of one.
 """
 
 import numpy as np
@@ -66,12 +68,12 @@ def classifier_auc(real: np.ndarray, simulated: np.ndarray, rng: np.random.Gener
     half = np.concatenate([rng.permutation(len(real)) % 2, rng.permutation(len(simulated)) % 2])
     areas = [_area(rows, label, half == judged) for judged in (0, 1)]
     value = float(np.mean([area for area, _ in areas]))
-    reach = float(special.ndtri((1 + LEVEL) / 2) * np.sqrt(sum(variance for _, variance in areas)) / 2)
+    reach = float(special.ndtri((1 + LEVEL) / 2) * np.sqrt(np.mean([variance for _, variance in areas])))
     return Interval(value, max(value - reach, 0.0), min(value + reach, 1.0))
 
 
 def course_summaries(log: Log) -> np.ndarray:
-    """(n_patients, n_columns) of those with sessions: U, and of every column mean, spread and pull of the last value."""
+    """(n_patients, n_columns) of those with sessions: U, and each column's mean, spread and pull of the last value."""
     people = np.unique(log.user)
     sessions = [*feedback_series(log), *context_series(log)]
     parts = [encode(log.tables.users[people], log.therapy.user)]

@@ -12,7 +12,7 @@ PATIENTS = 240
 @pytest.fixture(scope="session")
 def known(mci: Therapy) -> Cohort:
     """Patients of the mechanistic simulator."""
-    return simulate(mci, patients=PATIENTS, seed=5)
+    return simulate(mci, patients=PATIENTS, seed=5, weeks=4)
 
 
 @pytest.fixture(scope="session")
