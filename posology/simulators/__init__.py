@@ -6,7 +6,7 @@ from posology.simulators.mechanisms import MECHANISMS
 from posology.simulators.policies import Clinician, EpsilonGreedy, FixedSchedule, Moment, Oracle, Policy, Uniform
 from posology.simulators.simulator import Simulator
 from posology.simulators.treatment import simulate, treat
-from posology.simulators.truth import Truth, noise_floor, value_of
+from posology.simulators.truth import Truth, value_of
 from posology.simulators.world import World
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "Truth",
     "Uniform",
     "World",
-    "noise_floor",
     "simulate",
     "treat",
     "value_of",

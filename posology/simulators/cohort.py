@@ -1,9 +1,10 @@
 """A simulated cohort: the four tables, and what only a simulator knows."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from posology.files import whole_folder
+from posology.files import whole_folder, write_whole
 from posology.simulators.truth import Truth
 from posology.tables import Tables
 
@@ -16,7 +17,7 @@ class Cohort:
     truth: Truth
 
     def write(self, folder: Path) -> None:
-        """The four tables, and ``truth/truth.parquet`` and ``truth/patients.parquet`` beside them."""
+        """The four tables, and beside them the truth: ``truth/`` with truth.parquet, patients.parquet, summary.json."""
         with whole_folder(folder) as partial:
             self.tables.write(partial / "tables")
             for file in sorted((partial / "tables").iterdir()):
@@ -25,3 +26,4 @@ class Cohort:
             (partial / "truth").mkdir()
             self.truth.decisions.write_parquet(partial / "truth" / "truth.parquet", compression="zstd")
             self.truth.patients.write_parquet(partial / "truth" / "patients.parquet", compression="zstd")
+            write_whole(partial / "truth" / "summary.json", json.dumps(self.truth.summary(), indent=1))

@@ -34,6 +34,7 @@ class Signs:
     """How it was for n patients.
 
     Attributes:
+        came: (n,) whether there is feedback at all.
         value: (n,) F.
         gap: (n,) levels by which it was too hard; negative is too easy.
         boredom: (n,) with this kind of content, 0 to 1.
@@ -42,6 +43,7 @@ class Signs:
         capacities: (n, n_capacities)
     """
 
+    came: np.ndarray
     value: np.ndarray
     gap: np.ndarray
     boredom: np.ndarray
@@ -58,21 +60,30 @@ def comments(rng: np.random.Generator, signs: Signs, complaints: tuple[tuple[str
         signs: what they write about.
         complaints: phrases for each capacity that is low.
     """
-    speaks = np.flatnonzero(rng.random(len(signs.value)) < SPOKEN_SHARE)
+    speaks = np.flatnonzero(signs.came & (rng.random(len(signs.value)) < SPOKEN_SHARE))
     openings = np.digitize(signs.value[speaks], [POOR, GOOD])
     reasons = np.where(rng.random(len(speaks)) < REASON_SHARE, _reasons(rng, signs)[speaks], -1)
     weakest = signs.capacities[speaks].argmin(axis=1)
     complains = signs.capacities[speaks].min(axis=1) < BADLY_OFF
     weakest = np.where(complains & (rng.random(len(speaks)) < COMPLAINT_SHARE), weakest, -1)
-    picks = rng.integers(1_000, size=(len(speaks), 3)).tolist()
-    words: list[str | None] = [None] * len(signs.value)
-    for row, opening, reason, complaint, (first, second, third) in zip(
-        speaks.tolist(), openings.tolist(), reasons.tolist(), weakest.tolist(), picks, strict=True
-    ):
-        text = _pick(OPENINGS[opening], first)
-        text += f", {_pick(REASONS[reason], second)}" if reason >= 0 else ""
-        words[row] = text + (f". {_pick(complaints[complaint], third)}" if complaint >= 0 else "")
-    return pl.Series(words, dtype=pl.String)
+    parts = (
+        _phrases(rng, OPENINGS, openings, "{}"),
+        _phrases(rng, REASONS, reasons, ", {}"),
+        _phrases(rng, complaints, weakest, ". {}"),
+    )
+    words = np.full(len(signs.value), None, dtype=object)
+    words[speaks] = [opening + reason + complaint for opening, reason, complaint in zip(*parts, strict=True)]
+    return pl.Series(words.tolist(), dtype=pl.String)
+
+
+def _phrases(
+    rng: np.random.Generator, phrases: tuple[tuple[str, ...], ...], topics: np.ndarray, pattern: str
+) -> list[str]:
+    """(n,) a phrase on each topic, set in the pattern; nothing where the topic is -1."""
+    sizes = np.array([*(len(each) for each in phrases), 1])
+    firsts = np.concatenate([[0], sizes[:-1].cumsum()])
+    texts = np.array([*(pattern.format(phrase) for each in phrases for phrase in each), ""], dtype=object)
+    return texts[firsts[topics] + rng.integers(0, sizes[topics])].tolist()
 
 
 def _reasons(rng: np.random.Generator, signs: Signs) -> np.ndarray:
@@ -82,7 +93,3 @@ def _reasons(rng: np.random.Generator, signs: Signs) -> np.ndarray:
     )
     felt = causes + rng.normal(0, 0.4, causes.shape)
     return np.where(felt.max(axis=1) > LEAST_CAUSE, felt.argmax(axis=1), FITS)
-
-
-def _pick(phrases: tuple[str, ...], number: int) -> str:
-    return phrases[number % len(phrases)]

@@ -17,8 +17,8 @@ class Conditions:
             probability of the sessions table is then the chance given what is
             recorded, so off-policy estimates that use it are off; the truth
             keeps the chance given the form too.
-        misleading: F about Mf. The most charming content gains 1.5 in appeal and
-            trains nothing, the least charming loses 1.5 and trains twice as much;
+        misleading: F about Mf. The most charming content gains 3 in appeal and
+            trains nothing, the least charming loses 3 and trains twice as much;
             the others lie between.
         drift: over calendar time. In a year every other kind of content gains 2
             in appeal, the rest lose 2, and those who enrol start 1.5 units of

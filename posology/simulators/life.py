@@ -15,7 +15,7 @@ LEAST_EFFORT = 0.3  # share learned where F is 0
 PLEASURE_WEIGHT = 0.2  # of the newest F in what a patient feels about the programme
 USUAL_MINUTES = 15.0  # of the content that trains by ``learning_rate``
 FORM_APPEAL, FORM_LEAN = 1.0, 2.0  # of a good day: what it adds to appeal, how far it moves whoever chooses (log-odds)
-LURE_APPEAL = 1.5  # of the most charming content where F misleads
+LURE_APPEAL = 3.0  # of the most charming content where F misleads
 TREND_APPEAL = 2.0  # a year, for every other kind of content
 EVERY = np.newaxis  # all contents, in place of one for each patient
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from posology.simulators.cohort import Cohort
 from posology.simulators.simulator import Simulator
-from posology.simulators.truth import Truth, counted_feedback
+from posology.simulators.truth import Truth, counted_feedback, noise_floor
 from posology.tables import Tables, schema_of
 
 
@@ -90,15 +90,12 @@ class Record:
 
     def cohort(self, *, withhold_propensities: bool) -> Cohort:
         """All that was gathered."""
-        tables = self._tables(self._simulator.users, None)
+        tables, decisions, patients = self._tables(self._simulator.users, None), self._decisions(), self._patients()
+        truth = Truth(decisions, patients, noise_floor(self._simulator.therapy, tables, decisions, patients))
         if withhold_propensities:
-            tables = Tables(
-                tables.users,
-                tables.measurements,
-                tables.contents,
-                tables.sessions.with_columns(probability=pl.lit(None, dtype=pl.Float64)),
-            )
-        return Cohort(tables, Truth(self._decisions(), self._patients()))
+            sessions = tables.sessions.with_columns(probability=pl.lit(None, dtype=pl.Float64))
+            tables = Tables(tables.users, tables.measurements, tables.contents, sessions)
+        return Cohort(tables, truth)
 
     def _tables(self, users: pl.DataFrame, only: pl.Series | None) -> Tables:
         therapy, simulator = self._simulator.therapy, self._simulator
@@ -138,19 +135,23 @@ class Record:
         expected = np.concatenate([np.zeros((0, m)), *(day.expected for day in days)])
         eligible = np.concatenate([np.zeros((0, m), dtype=bool), *(day.eligible for day in days)])
         hope = np.where(eligible, expected, -np.inf)
-        best = hope.argmax(axis=1)
-        return pl.DataFrame(
+        rows, best = np.arange(len(hope)), hope.argmax(axis=1)
+        given = np.concatenate([np.zeros(0, dtype=int), *(day.contents for day in days)])
+        order = pl.lit(pl.Series([ids.to_list()], dtype=pl.List(names))).first().alias("contents")
+        found = pl.DataFrame(
             {
                 "decision_id": self._decision_ids(),
-                "contents": pl.repeat(ids.to_list(), len(best), dtype=pl.List(names), eager=True),
                 "expected_feedback": pl.Series(expected, dtype=pl.Array(pl.Float64, m)).arr.to_list(),
                 "true_status": np.concatenate([np.zeros(0), *(day.status for day in days)]),
                 "probability": np.concatenate([np.zeros(0), *(day.true for day in days)]),
                 "probability_recorded": np.concatenate([np.zeros(0), *(day.recorded for day in days)]),
                 "oracle": pl.Series(ids.gather(best), dtype=names),
-                "oracle_feedback": hope[np.arange(len(best)), best],
+                "given_feedback": expected[rows, given],
+                "uniform_feedback": (expected * eligible).sum(axis=1) / eligible.sum(axis=1),
+                "oracle_feedback": expected[rows, best],
             }
-        ).sort("decision_id")
+        )
+        return found.select("decision_id", order, pl.exclude("decision_id")).sort("decision_id")
 
     def _patients(self) -> pl.DataFrame:
         start, measured, final = self._status

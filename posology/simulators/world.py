@@ -8,7 +8,7 @@ import polars as pl
 
 from posology.errors import TherapyError, TooSmall
 from posology.safety import Blocks, RecentDoses, blocks
-from posology.simulators.answers import Feedbacks
+from posology.simulators.answers import Drawn, Feedbacks
 from posology.simulators.comments import Signs, comments
 from posology.simulators.conditions import NOTHING_WRONG, Conditions
 from posology.simulators.doses import DoseHistory
@@ -70,6 +70,7 @@ class World:
             conditions=conditions,
         )
         self.users = traits.users(rng, therapy, mechanism, start)
+        self._u = self.users.select("user_id", *therapy.user)
         self.contents = catalogue_of(therapy)
         self._minutes = self.contents["minutes"].to_numpy()
         self._feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence, mechanism.late_share)
@@ -102,12 +103,12 @@ class World:
         scores = self.measure(patients, day)
         hours = self._rng.uniform(8, 12, len(patients))
         return pl.DataFrame(
-            {
-                "user_id": self._patients.ids[patients],
-                "measured_at": pl.Series(at(self._start, day, hours, patients), dtype=UTC_TIME),
-                "instrument": [self._status.instrument] * len(patients),
-                "score": scores,
-            }
+            [
+                self._u["user_id"].gather(patients),
+                _times("measured_at", at(self._start, day, hours, patients)),
+                pl.Series("instrument", [self._status.instrument] * len(patients)),
+                pl.Series("score", scores),
+            ]
         )
 
     def measure(self, patients: np.ndarray, day: int) -> np.ndarray:
@@ -138,10 +139,9 @@ class World:
                 f"declared is {', '.join(self.therapy.context)}"
             )
         self._decided_at[patients] = at(self._start, day, hour, patients)
-        return self.users.select("user_id", *self.therapy.user)[patients].with_columns(
-            pl.Series("decided_at", self._decided_at[patients], dtype=UTC_TIME),
-            *(pl.Series(name, context[name]) for name in self.therapy.context),
-        )
+        of_context = [pl.Series(name, context[name]) for name in self.therapy.context]
+        decided_at = _times("decided_at", self._decided_at[patients])
+        return self._u[patients].hstack([decided_at, *of_context])
 
     def recent_doses(self, patients: np.ndarray) -> RecentDoses:
         """What each patient was given before the last situation."""
@@ -169,23 +169,20 @@ class World:
         """``feedback_at`` and the F columns after each patient took a content; null where nothing came."""
         life = self._life
         drawn = self._feedbacks.draw(self._rng, life.appeal(patients, contents[:, None])[:, 0])
-        words = comments(self._words, self._signs(patients, contents, drawn.value), self._mechanism.complaints)
+        words = comments(self._words, self._signs(patients, contents, drawn), self._mechanism.complaints)
         feedback_at = self._feedback_at(patients, contents)
         life.take(patients, contents, self._feedbacks.worth(drawn))
         self._doses.add(patients, contents, self._decided_at[patients])
-        given = {
-            name: words if column.kind == "text" else drawn.columns[name]
-            for name, column in self._feedback.columns.items()
-        }
-        return pl.DataFrame({"feedback_at": pl.Series(feedback_at, dtype=UTC_TIME), **given}).select(
-            pl.when(pl.Series(drawn.came)).then(pl.all())
-        )
+        given = {name: _series(name, drawn.columns[name], drawn.came) for name in drawn.columns}
+        given |= {name: words.rename(name) for name, column in self._feedback.columns.items() if column.kind == "text"}
+        return pl.DataFrame([_times("feedback_at", feedback_at, drawn.came), *map(given.get, self._feedback.columns)])
 
-    def _signs(self, patients: np.ndarray, contents: np.ndarray, value: np.ndarray) -> Signs:
+    def _signs(self, patients: np.ndarray, contents: np.ndarray, drawn: Drawn) -> Signs:
         life = self._life
         gap = np.where(life.is_rest[contents], 0.0, life.gap(patients, contents[:, None])[:, 0])
         return Signs(
-            value=value,
+            came=drawn.came,
+            value=drawn.value,
             gap=gap,
             boredom=life.boredom_of(patients, contents),
             fatigue=life.fatigue[patients],
@@ -213,3 +210,15 @@ class World:
         while self.day < day:
             self.day += 1
             self._life.pass_day(self._rng, self._patients.enrolled_day < self.day, self._in_programme)
+
+
+def _times(name: str, microseconds: np.ndarray, known: np.ndarray | None = None) -> pl.Series:
+    """UTC times from µs since 1970; null where not known."""
+    times = microseconds.astype("datetime64[us]")
+    return pl.Series(name, times if known is None else np.where(known, times, np.datetime64("NaT"))).cast(UTC_TIME)
+
+
+def _series(name: str, values: np.ndarray, known: np.ndarray) -> pl.Series:
+    """Numbers or truths; null where not known."""
+    series = pl.Series(name, np.where(known, values, np.nan), nan_to_null=True)
+    return series.cast(pl.Boolean) if values.dtype == bool else series
