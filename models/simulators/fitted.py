@@ -14,7 +14,6 @@ from models.simulators.readings import Readings
 from posology.tables import Tables
 from posology.therapy import Therapy
 
-
 MOST_PATIENTS = 2000  # of the log that are looked at; more make it slow and hardly better
 
 
