@@ -11,6 +11,7 @@ from posology.errors import CannotDo
 
 if TYPE_CHECKING:
     from models.simulators import Fidelity, FittedWorld
+    from posology.bootstrap import Interval
     from posology.simulators import Cohort, Conditions
     from posology.therapy import Therapy
 
@@ -73,9 +74,9 @@ def show_fidelity(report: "Fidelity", folder: Path) -> None:
     rows = [
         [
             figure.question.code,
-            figure.question.asks,
+            figure.question.title,
             figure.subject,
-            "" if figure.interval is None else str(figure.interval),
+            "" if figure.interval is None else _short(figure.interval),
             f"{figure.question.lowest:g} to {figure.question.highest:g}",
             verdict_text(str(figure.verdict), COLOURS),
             figure.advice,
@@ -90,10 +91,8 @@ def show_fidelity(report: "Fidelity", folder: Path) -> None:
     if report.contents_left_out:
         out.print(f"Not simulated, given too seldom: {', '.join(report.contents_left_out)}", markup=False)
     if report.columns_left_out:
-        out.print(
-            f"Not simulated, a patient's own words or pictures: {', '.join(report.columns_left_out)}", markup=False
-        )
-    out.print(f"All of it with reasons: {folder / FILE}")
+        out.print(f"Not simulated, a patient's own: {', '.join(report.columns_left_out)}", markup=False)
+    out.print(f"What each question asks, and why its limits: {folder / FILE}", markup=False)
 
 
 def warn(report: "Fidelity") -> None:
@@ -101,4 +100,8 @@ def warn(report: "Fidelity") -> None:
     if report.warnings:
         err.print(f"[{COLOURS[str(report.verdict)]}]Simulated patients are not to be trusted everywhere:[/]")
     for warning in report.warnings:
-        err.print(f"  {warning}", markup=False)
+        err.print(f"  {warning}", markup=False, soft_wrap=True)
+
+
+def _short(interval: "Interval") -> str:
+    return f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})"

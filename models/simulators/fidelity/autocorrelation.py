@@ -11,6 +11,7 @@ from posology.errors import TooSmall
 LAGS_OF_F = (1, 5)
 QUESTION = Question(
     code="F106",
+    title="memory",
     asks="correlation of a value with a later one of the same patient, simulated minus real",
     lowest=-0.1,
     highest=0.1,
@@ -43,7 +44,7 @@ def _compare(evidence: Evidence, real: Series, simulated: Series, lag: int) -> F
         low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         return Interval(float(_correlation(own.observed) - _correlation(other.observed)), float(low), float(high))
 
-    return QUESTION.answer(f"{real.name}, {lag} later", evidence.patients, difference)
+    return QUESTION.answer(f"{real.name} {lag} later", evidence.patients, difference)
 
 
 def _pairs(series: Series, lag: int) -> tuple[np.ndarray, np.ndarray]:

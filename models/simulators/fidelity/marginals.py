@@ -14,6 +14,7 @@ from models.simulators.fidelity.question import Figure, Question
 BECAUSE = "a shift of a quarter of a standard deviation, a small effect (Cohen 1988), moves a distribution by 0.1"
 COLUMN = Question(
     code="F105",
+    title="distribution",
     asks="distance between the distributions of a column, real and simulated",
     lowest=0.0,
     highest=0.1,
@@ -22,6 +23,7 @@ COLUMN = Question(
 )
 PRESENCE = Question(
     code="F107",
+    title="presence",
     asks="distance between the distributions of how patients come and stay, real and simulated",
     lowest=0.0,
     highest=0.1,

@@ -13,6 +13,7 @@ COVERAGE = 0.8
 ROOM = "5 % is room for what the other half of the patients would have taught"
 FEEDBACK = Question(
     code="F101",
+    title="F one step ahead",
     asks="squared error of F one step ahead, as a multiple of that of the content's mean",
     lowest=0.0,
     highest=1.05,
@@ -21,14 +22,16 @@ FEEDBACK = Question(
 )
 SPREAD = Question(
     code="F102",
+    title="spread of F",
     asks=f"share of F within the middle {COVERAGE:.0%} of what would be drawn one step ahead",
-    lowest=COVERAGE - 0.05,
-    highest=COVERAGE + 0.05,
+    lowest=0.75,
+    highest=0.85,
     because="5 points, as the guardrails allow the coverage of predictors",
     otherwise="do not read the noise of F, or sample sizes, off simulated patients",
 )
 CONTENTS = Question(
     code="F103",
+    title="F of a content",
     asks="error of the mean F of a content, root mean square over contents",
     lowest=0.0,
     highest=0.05,
@@ -37,6 +40,7 @@ CONTENTS = Question(
 )
 STATUS = Question(
     code="F104",
+    title="status one step ahead",
     asks="squared error of the next reading, as a multiple of that of the last one plus the mean change",
     lowest=0.0,
     highest=1.05,

@@ -26,6 +26,7 @@ class Question:
 
     Attributes:
         code: never changes its meaning.
+        title: in few words.
         asks: the quantity in words.
         lowest, highest: the limits, inclusive.
         because: where the limits come from.
@@ -33,6 +34,7 @@ class Question:
     """
 
     code: str
+    title: str
     asks: str
     lowest: float
     highest: float
@@ -92,6 +94,7 @@ class Figure:
         interval = self.interval
         return {
             "code": self.question.code,
+            "title": self.question.title,
             "asks": self.question.asks,
             "subject": self.subject,
             "value": None if interval is None else interval.value,

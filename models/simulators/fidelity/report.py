@@ -17,7 +17,7 @@ from models.simulators.fidelity.told_apart import told_apart
 from models.simulators.fitted import Fitted
 from models.simulators.moments import is_drawn
 from models.split import part_of
-from posology.errors import TooSmall
+from posology.errors import TooSmall, first_few
 from posology.tables import Tables
 from posology.therapy import Therapy
 
@@ -61,13 +61,14 @@ class Fidelity:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """When not to trust it, one sentence each."""
-        unsure = {figure.question: figure for figure in reversed(self.figures) if figure.verdict != Verdict.TRUST}
-        for figure in self.figures:
-            if figure.verdict == Verdict.DO_NOT_TRUST:
-                unsure[figure.question] = figure
-        ordered = sorted(unsure.values(), key=lambda figure: figure.question.code)
-        return tuple(f"{figure.question.code} {figure.verdict}: {figure.question.otherwise}" for figure in ordered)
+        """When not to trust it: a sentence for each question, and what it is about."""
+        found = []
+        for question in dict.fromkeys(figure.question for figure in self.figures):
+            for verdict in (Verdict.DO_NOT_TRUST, Verdict.INSUFFICIENT):
+                subjects = [f.subject for f in self.figures if (f.question, f.verdict) == (question, verdict)]
+                if subjects:
+                    found.append(f"{question.code} {verdict} ({first_few(subjects)}): {question.otherwise}")
+        return tuple(found)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""

@@ -28,6 +28,7 @@ from posology.errors import TooSmall
 
 QUESTION = Question(
     code="F108",
+    title="told apart",
     asks="chance that a classifier ranks a simulated patient as more likely simulated than a real one (AUC)",
     lowest=0.0,
     highest=0.7,
