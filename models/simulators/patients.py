@@ -22,7 +22,6 @@ class DrawnPatients:
         enrolled_at: (n,) µs.
         first_day, last_day: (n,) of the programme; first is -1 for who never begins.
         visits: (n, n_visits) µs; of measurements, -1 for none.
-        slope: (n,) points a day by which the status moves by itself, beside the common trend.
     """
 
     donor: np.ndarray
@@ -31,7 +30,6 @@ class DrawnPatients:
     first_day: np.ndarray
     last_day: np.ndarray
     visits: np.ndarray
-    slope: np.ndarray
 
     @classmethod
     def draw(
@@ -60,7 +58,6 @@ class DrawnPatients:
             first_day=first_day,
             last_day=np.maximum(enrolled_day + rng.choice(presence.lengths, n), first_day),
             visits=_visits(rng, fitted, donor, enrolled_day * MICROSECONDS_PER_DAY),
-            slope=rng.normal(0, fitted.readings.slope_sd if fitted.readings else 0.0, n),
         )
 
 

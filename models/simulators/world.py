@@ -7,13 +7,14 @@ import polars as pl
 
 from models.fold import COURSE, DECIDED, FED_BACK, FED_BACK_AT_ONCE, MEASURED
 from models.simulators.answers import NEVER
+from models.simulators.attendance import Attendance
 from models.simulators.fitted import Fitted
 from models.simulators.log import MICROSECONDS_PER_DAY, micros
 from models.simulators.moments import COURSE_SO_FAR, MINUTE, past_of
 from models.simulators.patients import DrawnPatients, first_midnight
-from models.simulators.presence import leaving_columns, opening_columns
 from models.simulators.states import CourseStates
-from posology.errors import TooSmall
+from models.simulators.status import LivedStatus
+from posology.errors import TherapyError, TooSmall
 from posology.safety import Blocks, RecentDoses, blocks
 from posology.simulators.doses import DoseHistory
 from posology.therapy import UTC_TIME, Columns
@@ -63,16 +64,16 @@ class FittedWorld:
         last = max(int(traits.last_day.max()), int(traits.visits.max(initial=0) // MICROSECONDS_PER_DAY))
         self.last_day = (last - self._start // MICROSECONDS_PER_DAY + 1) * self.steps_per_day - 1
         self.day = 0
-        self._consented = traits.users["consent"].fill_null(value=False).to_numpy()
+        self._attendance = Attendance(rng, fitted.presence, traits)
+        self._status = (
+            LivedStatus(rng, log.therapy.status, fitted.readings, traits, log.features.contents.groups)
+            if log.therapy.status and fitted.readings
+            else None
+        )
         self._states = CourseStates(log.features, traits.enrolled_at)
         self._doses = DoseHistory(patients, log.therapy, self.contents)
-        self._has_left = np.zeros(patients, dtype=bool)
-        self._opened_on = np.full(patients, -1)  # day since 1970
-        self._goes_on = np.zeros(patients, dtype=bool)  # opens the app again today
         self._not_before = traits.enrolled_at.copy()  # µs; nothing happens to a patient earlier
         self._trace = np.full((patients, fitted.moments.usual.shape[1]), np.nan)
-        self._status = fitted.readings.start(traits.donor) if fitted.readings else np.full(patients, np.nan)
-        self._comes = rng.random(patients)  # to be measured after leaving, when it is low
         self._row_of = np.full(patients, -1)  # in the last situations
         self._situations = pl.DataFrame()
         self._matrix = self._predicted = np.zeros((0, 0))
@@ -80,46 +81,32 @@ class FittedWorld:
     def due(self, day: int) -> np.ndarray:
         """The patients who open the app in that step."""
         self._live_until(day)
-        if day % self.steps_per_day:
-            return np.flatnonzero(self._goes_on & (self._opened_on == self._date))
-        traits, date = self._traits, self._date
-        columns = opening_columns(
-            self._fitted.presence.share[traits.donor],
-            self._opened_on == date - 1,
-            np.full(traits.donor.size, date),
-            np.maximum(date - traits.first_day, 0),
-        )
-        opens = self._rng.random(traits.donor.size) < self._fitted.presence.opening.chance(columns)
-        is_there = self._consented & ~self._has_left & (traits.first_day >= 0) & (date <= traits.last_day)
-        return np.flatnonzero(is_there & ((date == traits.first_day) | ((date > traits.first_day) & opens)))
+        return self._attendance.first_of(self._date) if self._is_first_step else self._attendance.again_on(self._date)
 
     def to_measure(self, day: int) -> np.ndarray:
         """The patients who come to be measured in that step."""
         self._live_until(day)
-        readings = self._fitted.readings
-        if readings is None or day % self.steps_per_day:
+        if self._status is None or not self._is_first_step:
             return np.zeros(0, dtype=np.int64)
-        today = self._visits_on == self._date
-        stays = self._rng.random(self._comes.size) < readings.attend
-        comes = today[:, 0] | np.where(self._has_left, self._comes < readings.attend_left, stays)
-        return np.flatnonzero(self._consented & today.any(axis=1) & comes)
+        comes = self._status.to_measure(self._date, self._attendance.has_left)
+        return self._attendance.consented(np.flatnonzero(comes))
 
     def is_final_visit(self, patients: np.ndarray) -> np.ndarray:
         """(n,) whether today is the day of each patient's final measurement."""
-        is_measured_now = self.day % self.steps_per_day == 0
-        return is_measured_now & (self._visits_on[patients, -1] == self._date)
+        if self._status is None or not self._is_first_step:
+            return np.zeros(patients.size, dtype=bool)
+        return self._status.visits_on[patients, -1] == self._date
 
     def measurements(self, patients: np.ndarray, day: int) -> pl.DataFrame:
         """Rows of the measurements table."""
         self._live_until(day)
-        nth = (self._visits_on[patients] == self._date).argmax(axis=1)
+        if self._status is None or self.therapy.status is None:
+            raise TherapyError(f"therapy {self.therapy.name}: there is nothing to measure, status is not declared")
+        nth = (self._status.visits_on[patients] == self._date).argmax(axis=1)
         at = np.maximum(self._traits.visits[patients, nth], self._traits.enrolled_at[patients])
-        score = self._read(patients)
-        self._not_before[patients] = np.where(
-            nth == 0, np.maximum(self._not_before[patients], at), self._not_before[patients]
-        )
+        score, before = self._status.read(patients), self._not_before[patients]
+        self._not_before[patients] = np.where(nth == 0, np.maximum(before, at), before)
         self._states.tell(patients, at, kind=MEASURED, place=np.full(patients.size, -1), value=score)
-        assert self.therapy.status
         return pl.DataFrame(
             {
                 "user_id": self.users["user_id"].gather(patients),
@@ -131,8 +118,7 @@ class FittedWorld:
 
     def true_status(self, patients: np.ndarray) -> np.ndarray:
         """(n,) what the instrument would read today without noise; NaN where the therapy has none."""
-        status = self.therapy.status
-        return np.clip(self._status[patients], status.minimum, status.maximum) if status else self._status[patients]
+        return np.full(patients.size, np.nan) if self._status is None else self._status.true(patients)
 
     def situations(self, patients: np.ndarray, day: int) -> pl.DataFrame:
         """``user_id``, ``decided_at``, U and context columns as each patient opens the app; one row each."""
@@ -143,8 +129,7 @@ class FittedWorld:
         self._trace[patients] = np.column_stack(
             [moments.trace[drawn, :-1], at % MICROSECONDS_PER_DAY / MICROSECONDS_PER_DAY]
         )
-        self._opened_on[patients] = self._date
-        self._goes_on[patients] = moments.goes_on[drawn] & (nth + 1 < self.steps_per_day)
+        self._attendance.opened(patients, self._date, moments.goes_on[drawn] & (nth + 1 < self.steps_per_day))
         self._not_before[patients] = at
         self._situations = (
             self.users.select("user_id", *self.therapy.user)[patients]
@@ -188,8 +173,10 @@ class FittedWorld:
         self._doses.add(patients, contents, at)
         self._states.tell(patients, at, kind=DECIDED, place=contents, value=np.full(contents.size, np.nan))
         came, value = self._answer(patients, contents, at, rows)
-        self._move(patients, contents, value)
-        self._maybe_leave(patients, self._matrix[rows * self.contents.height + contents], value)
+        if self._status is not None:
+            self._status.take(patients, contents, value)
+        given = self._matrix[rows * self.contents.height + contents]
+        self._attendance.take(patients, self._fitted.log.features.names, given, value)
         return came
 
     def _rows(self, patients: np.ndarray) -> np.ndarray:
@@ -248,54 +235,22 @@ class FittedWorld:
         came = pl.Series(came_after != NEVER)
         return pl.select(pl.when(came).then(feedback_at).alias("feedback_at")).hstack(answers.columns[drawn]), value
 
-    def _move(self, patients: np.ndarray, contents: np.ndarray, value: np.ndarray) -> None:
-        """The content, and how it went, move the status."""
-        readings = self._fitted.readings
-        if readings is None:
-            return
-        typical = readings.typical_feedback
-        group = self._fitted.log.features.contents.groups[contents]
-        gain = readings.per_content[contents] + readings.per_feedback[group] * np.where(np.isnan(value), typical, value)
-        np.add.at(self._status, patients, gain)
-
-    def _maybe_leave(self, patients: np.ndarray, matrix: np.ndarray, value: np.ndarray) -> None:
-        chance = self._fitted.presence.leaving.chance(leaving_columns(self._fitted.log.features.names, matrix, value))
-        leaves = (self._rng.random(patients.size) < chance) & ~self._goes_on[patients]
-        self._has_left[patients[leaves]] = True
-
-    def _read(self, patients: np.ndarray) -> np.ndarray:
-        readings, status = self._fitted.readings, self.therapy.status
-        assert readings
-        assert status
-        score = self._status[patients] + self._rng.normal(0, readings.noise_sd, patients.size)
-        if readings.grid:
-            score = status.minimum + np.round((score - status.minimum) / readings.grid) * readings.grid
-        return np.clip(score, status.minimum, status.maximum)
-
     @property
     def _date(self) -> int:
         """Today, in days since 1970."""
         return self._start // MICROSECONDS_PER_DAY + self.day // self.steps_per_day
 
     @property
-    def _visits_on(self) -> np.ndarray:
-        return self._traits.visits // MICROSECONDS_PER_DAY
+    def _is_first_step(self) -> bool:
+        return self.day % self.steps_per_day == 0
 
     def _live_until(self, day: int) -> None:
         if day < self.day:
             raise ValueError(f"the simulation has lived up to day {self.day} and cannot go back to {day}")
         while self.day < day:
             self.day += 1
-            if self.day % self.steps_per_day == 0:
-                self._pass_day()
-
-    def _pass_day(self) -> None:
-        readings = self._fitted.readings
-        if readings is None:
-            return
-        begun = self._visits_on[:, 0] < self._date
-        walk = self._rng.normal(0, np.sqrt(readings.walk_variance), begun.size)
-        self._status += begun * (readings.per_day + self._traits.slope + walk)
+            if self._status is not None and self._is_first_step:
+                self._status.pass_day(self._date)
 
 
 def _complete(context: pl.DataFrame, columns: Columns) -> list[pl.Series]:
