@@ -49,9 +49,7 @@ class Fitted:
             TableError: rows of somebody who is not in the users table.
         """
         rng = np.random.default_rng(seed)
-        users = tables.users["user_id"]
-        some = users if users.len() <= MOST_PATIENTS else users.gather(rng.permutation(users.len())[:MOST_PATIENTS])
-        log = Log.of(therapy, tables.of_users(some))
+        log = Log.of(therapy, some_patients(tables, MOST_PATIENTS, rng))
         presence = Presence.fit(log)
         return cls(
             log=log,
@@ -66,3 +64,9 @@ class Fitted:
     def unsupported(self) -> tuple[str, ...]:
         """Contents given too seldom to be simulated; they are not among the simulator's contents."""
         return self.log.unsupported
+
+
+def some_patients(tables: Tables, most: int, rng: np.random.Generator) -> Tables:
+    """The tables of that many users at most, drawn at random."""
+    users = tables.users["user_id"]
+    return tables if users.len() <= most else tables.of_users(users.gather(rng.permutation(users.len())[:most]))

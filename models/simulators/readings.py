@@ -13,44 +13,13 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import polars as pl
-from scipy.optimize import nnls
 from sklearn.linear_model import RidgeCV
 
-from models.contents import places_in
-from models.simulators.log import MICROSECONDS_PER_DAY, Log, micros
-from posology.errors import TooSmall
+from models.simulators.changes import Changes, changes_of, count_before, readings_of, typical_feedback
+from models.simulators.log import MICROSECONDS_PER_DAY, Log
 
 PENALTIES = np.logspace(-1, 4, 11)
-MINIMUM_CHANGES = 10  # pairs of readings; with fewer neither a trend nor the noise can be told
-SPAN = np.int64(2**52)  # µs; beyond any time since 1970
 FULL_QUANTILE = 0.8  # of the number of readings: who has that many kept the schedule
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Changes between two readings of one patient, next ones and all others.
-
-    Attributes:
-        user: (n,) place in the users table.
-        is_next: (n,) whether the second reading is the one after the first.
-        days, change: (n,)
-        doses: (n, n_contents + n_groups) times given, and F summed, between them.
-    """
-
-    user: np.ndarray
-    is_next: np.ndarray
-    days: np.ndarray
-    change: np.ndarray
-    doses: np.ndarray
-
-    def variances(self, weights: np.ndarray) -> tuple[float, float, float]:
-        """Of the instrument's noise (points²), of the random walk (a day) and of the slopes (a day²)."""
-        left_over = (self.change - np.column_stack([self.days, self.doses]) @ weights) ** 2
-        unit = max(float(self.days.mean()), 1.0)
-        relative = self.days / unit
-        found = nnls(np.column_stack([np.full(relative.size, 2.0), relative, relative**2]), left_over)[0]
-        return float(found[0]), float(found[1] / unit), float(found[2] / unit**2)
 
 
 @dataclass(frozen=True)
@@ -97,7 +66,7 @@ class Readings:
         """
         if log.therapy.status is None:
             return None
-        readings = _readings(log)
+        readings = readings_of(log)
         user, time, score = (readings[name].to_numpy() for name in ("user", "time", "score"))
         changes = changes_of(log)
         weights = _weights(changes)
@@ -115,7 +84,7 @@ class Readings:
             per_day=float(per_day[0]),
             per_content=per_content,
             per_feedback=per_feedback,
-            typical_feedback=_typical(log),
+            typical_feedback=typical_feedback(log),
             slope_sd=float(np.sqrt(slope_variance)),
             walk_variance=walk_variance,
             noise_sd=float(np.sqrt(noise_variance)),
@@ -135,56 +104,6 @@ class Readings:
         """(n,) the status at the first reading of patients drawn like these users."""
         mean = float(np.nanmean(self.first_score))
         return mean + self.shrink * np.nan_to_num(self.first_score[donors] - mean)
-
-
-def changes_of(log: Log) -> Changes:
-    """All pairs of readings of the same patient.
-
-    Raises:
-        TooSmall: hardly anybody was read twice.
-    """
-    readings = _readings(log)
-    user, time, score = (readings[name].to_numpy() for name in ("user", "time", "score"))
-    firsts, apart = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for steps in range(1, int(np.bincount(user, minlength=1).max())):
-        first = np.flatnonzero(user[:-steps] == user[steps:])
-        firsts.append(first)
-        apart.append(np.full(first.size, steps))
-    first, second = np.concatenate(firsts), np.concatenate(firsts) + np.concatenate(apart)
-    if first.size < MINIMUM_CHANGES:
-        raise TooSmall(
-            f"a simulator of status needs {MINIMUM_CHANGES} pairs of readings of the same patient or more, "
-            f"there are {first.size}; collect more readings"
-        )
-    total, days = _doses_before(log, user, time), (time[second] - time[first]) / MICROSECONDS_PER_DAY
-    return Changes(user[first], second - first == 1, days, score[second] - score[first], total[second] - total[first])
-
-
-def _readings(log: Log) -> pl.DataFrame:
-    """``user``, ``time`` and ``score`` of the therapy's instrument, in order."""
-    assert log.therapy.status
-    rows = log.tables.measurements.filter(pl.col("instrument") == log.therapy.status.instrument)
-    user = places_in(pl.Enum(log.tables.users["user_id"]), rows["user_id"])
-    return pl.DataFrame({"user": user, "time": micros(rows["measured_at"]), "score": rows["score"]})
-
-
-def _typical(log: Log) -> float:
-    known = log.value[~np.isnan(log.value)]
-    return float(known.mean()) if known.size else 0.0
-
-
-def _doses_before(log: Log, user: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """(n_readings, n_contents + n_groups) before a reading: times each content was given, F of each group summed."""
-    groups = log.features.contents.groups
-    value = np.where(np.isnan(log.value), _typical(log), log.value)
-    given = np.zeros((log.rows.size + 1, groups.size + len(log.features.contents.group_values)))
-    rows = np.arange(log.rows.size)
-    given[rows + 1, log.place] = 1.0
-    given[rows + 1, groups.size + groups[log.place]] = value
-    total = given.cumsum(axis=0)
-    before = np.searchsorted(log.user * SPAN + log.decided_at, user * SPAN + time)
-    begin = np.searchsorted(log.user, user)
-    return total[before] - total[begin]
 
 
 def _weights(changes: Changes) -> np.ndarray:
@@ -225,7 +144,7 @@ def _schedule(log: Log, user: np.ndarray, time: np.ndarray, left: np.ndarray) ->
     last_seen = np.zeros(log.enrolled_at.size, dtype=np.int64)
     last_seen[log.user] = log.decided_at
     after_leaving = left[:, None] & (planned > last_seen[:, None])
-    came = _came(user * SPAN + time, planned)
+    came = _came(user, time, planned)
     shares = [
         float((came & chosen)[:, 1:].sum() + 1) / float(chosen[:, 1:].sum() + 2)
         for chosen in (is_due & ~after_leaving, is_due & after_leaving)
@@ -233,8 +152,9 @@ def _schedule(log: Log, user: np.ndarray, time: np.ndarray, left: np.ndarray) ->
     return schedule, shares[0], shares[1]
 
 
-def _came(readings: np.ndarray, planned: np.ndarray) -> np.ndarray:
+def _came(user: np.ndarray, time: np.ndarray, planned: np.ndarray) -> np.ndarray:
     """(n_users, n_visits) whether there is a reading nearer than half the way to the next visit."""
-    reach = int(np.diff(planned, axis=1).min() / 2) if planned.shape[1] > 1 else MICROSECONDS_PER_DAY
-    wanted = np.arange(len(planned))[:, None] * SPAN + planned.astype(np.int64)
-    return np.searchsorted(readings, wanted + reach) > np.searchsorted(readings, wanted - reach)
+    reach = np.diff(planned, axis=1).min() / 2 if planned.shape[1] > 1 else MICROSECONDS_PER_DAY
+    of_user = np.repeat(np.arange(len(planned)), planned.shape[1])
+    after, before = (count_before(user, time, of_user, planned.ravel() + way * reach) for way in (1, -1))
+    return (after > before).reshape(planned.shape)

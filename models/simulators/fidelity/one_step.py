@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from models.simulators.changes import changes_of
 from models.simulators.fidelity.distances import basic_interval
 from models.simulators.fidelity.evidence import Evidence
 from models.simulators.fidelity.question import Figure, Question
 from models.simulators.log import Log
-from models.simulators.readings import changes_of
 from posology.bootstrap import Interval, Resamples, ratio
 
 COVERAGE = 0.8

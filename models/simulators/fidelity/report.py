@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from models.simulators.fidelity.autocorrelation import QUESTION as AUTOCORRELATION
@@ -14,7 +15,7 @@ from models.simulators.fidelity.one_step import CONTENTS, FEEDBACK, SPREAD, STAT
 from models.simulators.fidelity.question import Figure, Question, Verdict
 from models.simulators.fidelity.told_apart import QUESTION as TOLD_APART
 from models.simulators.fidelity.told_apart import told_apart
-from models.simulators.fitted import Fitted
+from models.simulators.fitted import MOST_PATIENTS, Fitted, some_patients
 from models.simulators.moments import is_drawn
 from models.split import part_of
 from posology.errors import TooSmall, first_few
@@ -92,6 +93,7 @@ def fidelity(therapy: Therapy, tables: Tables, *, seed: int = 0, fit: Fit = Fitt
         seed: of the simulation and the intervals.
         fit: how a simulator is fitted.
     """
+    tables = some_patients(tables, 2 * MOST_PATIENTS, np.random.default_rng(seed))
     users = tables.users["user_id"]
     is_seen = pl.Series([part_of(user_id) == "fit" for user_id in users], dtype=pl.Boolean)
     known, new = tables.of_users(users.filter(is_seen)), tables.of_users(users.filter(~is_seen))
