@@ -55,7 +55,6 @@ def test_a_trial_without_feedback_is_learned_by_its_status_alone(raw_folder: Raw
 def test_twenty_blocks_of_a_training_session_follow_one_another(raw_folder: Raw) -> None:
     therapy, tables = load_therapy(nback.THERAPY), nback.prepare(raw_folder("nback_training"))
     fitted = Fitted.fit(therapy, tables)
-    assert fitted.unsupported == ("level_7",)
     lived = treat(FittedWorld(fitted, patients=3, seed=1), Clinician(trying=0.0), seed=1).tables
     first_day = lived.sessions.filter(lived.sessions["user_id"] == lived.users["user_id"][0])["block"][:20]
     assert first_day.to_list() == [float(block) for block in range(1, 21)]
