@@ -1,6 +1,7 @@
 """A release as the policy that treats simulated patients."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -20,6 +21,7 @@ class ReleasePolicy:
     and looks at nothing but what is recorded.
     """
 
+    learns: ClassVar[bool] = False
     release: Release
 
     def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:  # noqa: ARG002

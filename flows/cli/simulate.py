@@ -85,7 +85,14 @@ def simulate(
     with progress(f"Simulating {patients:,} patients") as step:
         world: Simulator
         if like is None:
-            world = World(checked, patients=patients, seed=seed, enrolment_days=7 * weeks, conditions=conditions)
+            world = World(
+                checked,
+                patients=patients,
+                seed=seed,
+                enrolment_days=7 * weeks,
+                conditions=conditions,
+                abreast=not chosen.learns,
+            )
         else:
             refuse_conditions(conditions)
             world, report = like_log(step, checked, like, patients=patients, seed=seed)

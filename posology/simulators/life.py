@@ -5,7 +5,7 @@ import zlib
 import numpy as np
 import polars as pl
 
-from posology.simulators.conditions import Conditions
+from posology.simulators.conditions import NOTHING_WRONG, Conditions
 from posology.simulators.mechanism import CAPACITY_RANGE, Mechanism
 from posology.simulators.patients import DAYS_PER_YEAR, Patients
 
@@ -38,7 +38,12 @@ class Life:
     """
 
     def __init__(
-        self, mechanism: Mechanism, patients: Patients, contents: pl.DataFrame, conditions: Conditions
+        self,
+        mechanism: Mechanism,
+        patients: Patients,
+        contents: pl.DataFrame,
+        conditions: Conditions = NOTHING_WRONG,
+        day: int | np.ndarray = 0,
     ) -> None:
         self._mechanism, self._patients, self._conditions = mechanism, patients, conditions
         kinds, feature = list(mechanism.trains), contents[mechanism.feature]
@@ -60,7 +65,7 @@ class Life:
         self.has_left = np.zeros(n, dtype=bool)
         self.sleep, self.hour = patients.sleep.copy(), patients.best_hour.copy()
         self._pleasure = np.full(n, 0.5)
-        self._years = 0.0
+        self._years = np.full(n, day) / DAYS_PER_YEAR
 
     def pass_day(self, rng: np.random.Generator, is_enrolled: np.ndarray, in_programme: np.ndarray) -> None:
         """One day: capacities of those enrolled drift, boredom and fatigue fade, some in the programme leave."""
@@ -99,7 +104,7 @@ class Life:
         liked = np.take_along_axis(of_kind, np.broadcast_to(kind, (len(patients), kind.shape[1])), axis=1)
         trained = mechanism.fit_appeal * self.fit(patients, contents) + liked
         mood = traits.temper[patients] + FORM_APPEAL * self._conditions.confounding * self.form[patients]
-        of_content = self._charm[contents] + self._years * self._trend[contents]
+        of_content = self._charm[contents] + self._years[patients, None] * self._trend[contents]
         return of_content + mood[:, None] + np.where(self.is_rest[contents], mechanism.rest_appeal, trained)
 
     def lean(self, patients: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import polars as pl
@@ -36,7 +36,15 @@ class Moment:
 
 
 class Policy(Protocol):
-    """Gives every content a probability."""
+    """Gives every content a probability.
+
+    ``learns`` tells whether it looks at ``content_feedback``, what other
+    patients brought: then all must live by one calendar.
+    """
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from other patients."""
 
     def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:
         """(n, n_contents) chance of each content; rows sum to 1, 0 where not eligible."""
@@ -45,6 +53,8 @@ class Policy(Protocol):
 @dataclass(frozen=True)
 class Uniform:
     """Any eligible content, all alike."""
+
+    learns: ClassVar[bool] = False
 
     def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:  # noqa: ARG002
         """(n, n_contents) the same for every eligible content."""
@@ -60,6 +70,7 @@ class Clinician:
     """
 
     trying: float = 0.25
+    learns: ClassVar[bool] = False
 
     def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:
         """(n, n_contents) in proportion to the impression, beside the trying."""
@@ -79,6 +90,7 @@ class FixedSchedule:
     """
 
     order: tuple[str, ...] = ()
+    learns: ClassVar[bool] = False
 
     def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:  # noqa: ARG002
         """(n, n_contents) 1 for the next content; such a log cannot tell what another policy is worth."""
@@ -104,6 +116,7 @@ class EpsilonGreedy:
     """
 
     epsilon: float = 0.2
+    learns: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 <= self.epsilon <= 1:
@@ -120,6 +133,8 @@ class EpsilonGreedy:
 @dataclass(frozen=True)
 class Oracle:
     """The eligible content with the largest true mean of F: what no policy can beat on the next F."""
+
+    learns: ClassVar[bool] = False
 
     def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:  # noqa: ARG002
         """(n, n_contents) 1 for the best."""

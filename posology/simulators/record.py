@@ -1,6 +1,7 @@
 """What happens in a simulator, written down as it happens."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -37,6 +38,18 @@ class Decisions:
     status: np.ndarray
     given: pl.DataFrame
 
+    @cached_property
+    def oracle(self) -> np.ndarray:
+        """(n,) the eligible content with the largest mean F."""
+        return np.where(self.eligible, self.expected, -np.inf).argmax(axis=1)
+
+    @cached_property
+    def means(self) -> np.ndarray:
+        """(3, n) mean F of what was given, of any eligible content and of the oracle's."""
+        rows = np.arange(len(self.patients))
+        chance = np.einsum("nm,nm->n", self.expected, self.eligible) / self.eligible.sum(axis=1)
+        return np.stack([self.expected[rows, self.contents], chance, self.expected[rows, self.oracle]])
+
 
 class Record:
     """Gathers what happens to a simulator's patients.
@@ -70,6 +83,7 @@ class Record:
     def add(self, decisions: Decisions) -> None:
         """Write down a day's decisions."""
         self._days.append(decisions)
+        _ = decisions.means  # worked out while the day's arrays are at hand
         self._nth.append(self.given[decisions.patients])
         self.given[decisions.patients] += 1
 
@@ -133,10 +147,8 @@ class Record:
         ids, days = self._simulator.contents["content_id"], self._days
         names, m = pl.Enum(ids), len(ids)
         expected = np.concatenate([np.zeros((0, m)), *(day.expected for day in days)])
-        eligible = np.concatenate([np.zeros((0, m), dtype=bool), *(day.eligible for day in days)])
-        hope = np.where(eligible, expected, -np.inf)
-        rows, best = np.arange(len(hope)), hope.argmax(axis=1)
-        given = np.concatenate([np.zeros(0, dtype=int), *(day.contents for day in days)])
+        given, chance, best = np.concatenate([np.zeros((3, 0)), *(day.means for day in days)], axis=1)
+        oracle = np.concatenate([np.zeros(0, dtype=int), *(day.oracle for day in days)])
         order = pl.lit(pl.Series([ids.to_list()], dtype=pl.List(names))).first().alias("contents")
         found = pl.DataFrame(
             {
@@ -145,10 +157,10 @@ class Record:
                 "true_status": np.concatenate([np.zeros(0), *(day.status for day in days)]),
                 "probability": np.concatenate([np.zeros(0), *(day.true for day in days)]),
                 "probability_recorded": np.concatenate([np.zeros(0), *(day.recorded for day in days)]),
-                "oracle": pl.Series(ids.gather(best), dtype=names),
-                "given_feedback": expected[rows, given],
-                "uniform_feedback": (expected * eligible).sum(axis=1) / eligible.sum(axis=1),
-                "oracle_feedback": expected[rows, best],
+                "oracle": ids.cast(names).gather(oracle),
+                "given_feedback": given,
+                "uniform_feedback": chance,
+                "oracle_feedback": best,
             }
         )
         return found.select("decision_id", order, pl.exclude("decision_id")).sort("decision_id")

@@ -37,8 +37,17 @@ def simulate(
         conditions: what is wrong with the log or the population; nothing when not given.
         prefix: of the ids; the therapy's name when not given.
     """
-    world = World(therapy, patients=patients, seed=seed, prefix=prefix, enrolment_days=7 * weeks, conditions=conditions)
-    return treat(world, policy or Clinician(), seed=seed)
+    policy = policy or Clinician()
+    world = World(
+        therapy,
+        patients=patients,
+        seed=seed,
+        prefix=prefix,
+        enrolment_days=7 * weeks,
+        conditions=conditions,
+        abreast=not policy.learns,
+    )
+    return treat(world, policy, seed=seed)
 
 
 def treat(
@@ -56,7 +65,8 @@ def treat(
     the chance given that too is known to the truth alone.
 
     Args:
-        simulator: one in which nothing has happened yet.
+        simulator: one in which nothing has happened yet; for a policy that learns, a
+            ``World`` whose patients do not go abreast.
         policy: who chooses.
         seed: of what the policy draws.
         withhold_propensities: leave ``probability`` of the sessions table empty; the truth keeps it.
@@ -87,7 +97,7 @@ def _decide(
         situations=situations,
         eligible=simulator.blocks(patients, situations).eligible,
         given_before=record.given[patients],
-        content_feedback=record.content_feedback,
+        content_feedback=record.content_feedback if policy.learns else _not_said,
         known=lambda: record.known(patients),
     )
     probabilities = policy.probabilities(rng, simulator, moment)
@@ -106,6 +116,10 @@ def _decide(
         status=simulator.true_status(patients),
         given=simulator.give(patients, contents),
     )
+
+
+def _not_said() -> np.ndarray:
+    raise CannotDo("a policy that looks at what other patients brought must say that it learns")
 
 
 def _check(probabilities: np.ndarray, eligible: np.ndarray) -> None:

@@ -4,10 +4,12 @@ import polars as pl
 import pytest
 
 from models.choice import choose
+from models.course import feedback_known
 from models.release import Release
 from models.treating import ReleasePolicy
 from posology.errors import CannotDo
-from posology.simulators import Cohort, World, treat
+from posology.simulators import Cohort, World, simulate, treat
+from posology.simulators.truth import counted_feedback
 from posology.tables import Tables
 from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
@@ -45,3 +47,11 @@ def test_the_release_is_known_by_what_it_prefers(treated: Cohort, mci: Therapy) 
 def test_another_therapy_than_the_releases_is_refused(release: Release) -> None:
     with pytest.raises(CannotDo, match=r"of therapy mci with 34 contents; expected .* tinnitus"):
         treat(World(load_therapy("tinnitus"), patients=20, seed=1), ReleasePolicy(release), seed=1)
+
+
+def test_feedback_counts_in_the_truth_as_in_what_models_learn_from(treated: Cohort, mci: Therapy) -> None:
+    tinnitus = load_therapy("tinnitus")
+    others = simulate(tinnitus, patients=20, seed=1, weeks=1)
+    for therapy, sessions in ((mci, treated.tables.sessions), (tinnitus, others.tables.sessions)):
+        counted = counted_feedback(therapy, sessions).to_numpy()
+        assert counted == pytest.approx(feedback_known(therapy, sessions).value, nan_ok=True)

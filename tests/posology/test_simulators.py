@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from posology.errors import TherapyError, TooSmall
-from posology.simulators import Clinician, Cohort, Moment, World, simulate
+from posology.simulators import Clinician, Cohort, Conditions, EpsilonGreedy, Moment, World, simulate
 from posology.simulators.policies import draw
 from posology.tables import Tables
 from posology.therapy import Therapy
@@ -76,6 +76,18 @@ def test_times_run_in_order(cohort: Cohort) -> None:
     assert of_session.height == tables.sessions.height
     assert (of_session["measured_at"] < of_session["decided_at"]).all()
     assert (of_session["enrolled_at"] < of_session["measured_at"]).all()
+
+
+def test_times_run_in_order_whatever_is_wrong(therapy: Therapy) -> None:
+    everything = Conditions(confounding=1.0, misleading=1.0, drift=1.0, sites=1.0, transfer=1.0)
+    for policy in (Clinician(), EpsilonGreedy()):
+        wrong = simulate(therapy, patients=40, seed=3, weeks=3, policy=policy, conditions=everything)
+        test_times_run_in_order(wrong)
+        test_values_stay_within_what_the_therapy_declares(wrong, therapy)
+        test_only_eligible_contents_are_given(wrong)
+        test_no_session_breaks_a_rule_or_a_cap(wrong, therapy)
+        assert wrong.tables.sessions["decision_id"].is_unique().all()
+        assert wrong.tables.sessions["probability"].is_between(0, 1, closed="right").all()
 
 
 def test_without_consent_nothing_is_recorded(cohort: Cohort) -> None:

@@ -1,6 +1,7 @@
 """Who chooses in a simulation: every policy's probabilities are known, checked, and how often contents are given."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -156,6 +157,7 @@ def test_withheld_propensities_are_known_to_the_truth_alone(therapy: Therapy) ->
 class Wrong:
     """A policy that gives the same row of numbers, whatever may be given."""
 
+    learns: ClassVar[bool] = False
     shift: float
     ineligible: bool = False
 
@@ -180,6 +182,7 @@ def test_a_policy_whose_numbers_are_no_distribution_over_the_eligible_is_refused
 class Looking:
     """Gives anything, and keeps what it was shown."""
 
+    learns: ClassVar[bool] = False
     seen: list[tuple[Moment, Tables]]
 
     def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:

@@ -10,7 +10,6 @@ import pytest
 
 from posology.simulators import MECHANISMS, World
 from posology.simulators.answers import Feedbacks
-from posology.simulators.conditions import NOTHING_WRONG
 from posology.simulators.life import Life
 from posology.simulators.mechanism import Mechanism
 from posology.simulators.patients import Patients
@@ -30,7 +29,7 @@ def therapy(request: pytest.FixtureRequest) -> Therapy:
 def life_of(therapy: Therapy, mechanism: Mechanism, n: int = 30) -> Life:
     assert therapy.status
     patients = Patients.draw(np.random.default_rng(5), mechanism, therapy.status, n, days=1, prefix="p")
-    return Life(mechanism, patients, catalogue_of(therapy), NOTHING_WRONG)
+    return Life(mechanism, patients, catalogue_of(therapy))
 
 
 def test_measuring_twice_differs_by_the_stated_noise(therapy: Therapy) -> None:
