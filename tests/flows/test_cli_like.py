@@ -32,7 +32,7 @@ def test_patients_like_a_log_come_with_their_truth_and_their_fidelity(log: Path,
     assert Tables.read(out, load_therapy("mci")).users.height == 8
     assert pl.read_parquet(out / "truth" / "truth.parquet").height > 50
     report = json.loads((out / "fidelity.json").read_text())
-    assert report["verdict"] == "insufficient evidence"
+    assert report["verdict"] != "trust"  # some thirty patients are too few
     assert "Fidelity: fitted to" in done.stdout
     for warning in report["warnings"]:
         assert warning in done.stderr

@@ -87,17 +87,15 @@ class _Watched(FittedWorld):
 
 def test_the_expected_feedback_is_the_mean_of_what_comes_back(fitted: Fitted) -> None:
     world = FittedWorld(fitted, patients=60, seed=9)
-    feedback = world.therapy.feedback
-    assert feedback
     day = next(day for day in range(30, 60) if world.due(day).size > 4)
     patients = world.due(day)[:5]
-    world.situations(patients, day)
+    moments = world.situations(patients, day).select("decided_at")[np.repeat(np.arange(patients.size), 4000)]
     expected = world.expected_feedback(patients)
     for content in (0, 9, 20):
         lives = copy.deepcopy(world)
         given = lives.give(np.repeat(patients, 4000), np.full(4000 * patients.size, content))
-        value = given.select(feedback.expression.fill_null(feedback.missing)).to_series().to_numpy()
-        assert value.reshape(-1, 4000).mean(axis=1) == pytest.approx(expected[:, content], abs=0.03)
+        value = counted_feedback(world.therapy, moments.hstack(given)).to_numpy()
+        assert value.reshape(-1, 4000).mean(axis=1) == pytest.approx(expected[:, content], abs=0.02)
 
 
 def test_its_truth_is_right_about_its_own_tables(mci: Therapy, lived: Cohort) -> None:
