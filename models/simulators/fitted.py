@@ -51,13 +51,14 @@ class Fitted:
         rng = np.random.default_rng(seed)
         log = Log.of(therapy, some_patients(tables, MOST_PATIENTS, rng))
         presence = Presence.fit(log)
+        answers = Answers.fit(log)
         return cls(
             log=log,
             presence=presence,
             moments=Moments.fit(log, rng),
-            answers=Answers.fit(log),
+            answers=answers,
             readings=Readings.fit(log, presence.left),
-            choosing=Choosing.fit(log, rng),
+            choosing=Choosing.fit(log, answers, rng),
         )
 
     @property

@@ -8,6 +8,7 @@ import polars as pl
 from models.fold import COURSE, DECIDED, FED_BACK, FED_BACK_AT_ONCE, MEASURED
 from models.simulators.answers import NEVER
 from models.simulators.attendance import Attendance
+from models.simulators.choosing import with_promise
 from models.simulators.fitted import Fitted
 from models.simulators.log import MICROSECONDS_PER_DAY, micros
 from models.simulators.moments import COURSE_SO_FAR, MINUTE, past_of
@@ -152,7 +153,8 @@ class FittedWorld:
     def impression(self, rng: np.random.Generator, patients: np.ndarray) -> np.ndarray:  # noqa: ARG002
         """(n, n_contents) how likely each content is to be given as the log's were, the likeliest 1."""
         rows, n_contents = self._rows(patients), self.contents.height
-        chance = self._fitted.choosing.chance(self._matrix).reshape(-1, n_contents)[rows]
+        promise = self._predicted if self._fitted.answers else None
+        chance = self._fitted.choosing.chance(with_promise(self._matrix, promise)).reshape(-1, n_contents)[rows]
         return chance / chance.max(axis=1, keepdims=True)
 
     def unrecorded(self, patients: np.ndarray) -> np.ndarray | None:  # noqa: ARG002
