@@ -13,6 +13,7 @@ from models.simulators.odds import Odds
 LENGTH_QUANTILE = 0.95  # of the days from enrolment to the last session: how long the programme is
 SILENCE_QUANTILE = 0.99  # of the days between sessions: who is silent for longer, before the end, has left
 SILENCE_LEAST_DAYS = 3
+END_VARIES = 0.15  # of the length: a programme ends at a last visit, which is a little sooner for some
 ROUNDS_MOST = 24  # sessions on one day
 DAYS = 1_000_000  # beyond any day since 1970
 MOST_USERS = 3000  # whose days are looked at; more add nothing to a dozen weights
@@ -53,7 +54,8 @@ class Presence:
         lengths = (last - enrolled)[came]
         length = int(np.quantile(lengths, LENGTH_QUANTILE, method="higher"))
         gaps = np.diff(day)[np.diff(user) == 0]
-        silence = max(SILENCE_LEAST_DAYS, int(np.quantile(gaps, SILENCE_QUANTILE)) if gaps.size else 0)
+        usual = int(np.quantile(gaps, SILENCE_QUANTILE)) if gaps.size else 0
+        silence = max(SILENCE_LEAST_DAYS, usual, int(END_VARIES * length))
         left = came & (last + silence < np.minimum(enrolled + length, log.as_of_day))
         stayed = came & ~left & (enrolled + length <= log.as_of_day + silence)
         share = _shares(first, last, np.bincount(user, minlength=n_users))

@@ -17,7 +17,7 @@ from posology.therapy_file import load_therapy
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("log") / "mine"
-    simulate(load_therapy("mci"), patients=60, seed=3, weeks=1).tables.write(folder)
+    simulate(load_therapy("mci"), patients=40, seed=3, weeks=1).tables.write(folder)
     return folder
 
 

@@ -122,7 +122,7 @@ def test_time_goes_forward_and_nothing_happens_before_enrolment(lived: Cohort) -
 
 
 def test_the_same_seed_gives_the_same_cohort(mci: Therapy, known: Cohort) -> None:
-    some = known.tables.of_users(known.tables.users["user_id"][:50])
+    some = known.tables.of_users(known.tables.users["user_id"][:30])
     fits = [Fitted.fit(mci, some) for _ in range(2)]
     cohorts = [treat(FittedWorld(fit, patients=6, seed=6), Uniform(), seed=6) for fit in fits]
     assert cohorts[0].tables.sessions.equals(cohorts[1].tables.sessions)
