@@ -5,11 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 from flows.cli.app import app
+from models.contents import ContentArrays
+from models.features import Features
+from models.predictors.predictor import Predictor
+from models.predictors.ridge import Ridge
+from models.release import save_release
+from models.targets import Target
+from posology.tables import catalogue_of
+from posology.therapy_file import load_therapy
 
 Simulate = Callable[..., Any]
 SWITCHES = ("confounding", "misleading", "drift", "sites", "transfer")
@@ -26,6 +35,22 @@ def simulate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Simulate:
         return CliRunner().invoke(app, [str(word) for word in ("simulate", "mci", *few, *words)])
 
     return run
+
+
+def predictor(target: Target, names: tuple[str, ...], bounds: tuple[float, float]) -> Predictor:
+    """Written down, not fitted: likes the last contents best."""
+    weights = np.concatenate([np.zeros(len(names)), np.linspace(0, 0.5, 34)])
+    model = Ridge(
+        names=names,
+        centre=np.zeros(len(names)),
+        scale=np.ones(len(names)),
+        flagged=np.zeros(0, dtype=int),
+        n_contents=34,
+        weights=weights,
+        intercept=0.2,
+        tails=(-0.1, 0.1),
+    )
+    return Predictor(target, model, names, anchor=None, margin=0.0, bounds=bounds, coverage=0.9)
 
 
 def truth_of(folder: Path) -> dict[str, Any]:
@@ -57,6 +82,20 @@ def test_policies_treat_the_same_patients(simulate: Simulate, tmp_path: Path) ->
     assert (pl.read_parquet(tmp_path / "schedule" / "sessions.parquet")["probability"] == 1).all()
     best, chance = (truth_of(tmp_path / policy)["feedback"]["given"] for policy in ("oracle", "uniform"))
     assert best > chance
+
+
+def test_a_release_treats_by_its_folder(simulate: Simulate, tmp_path: Path) -> None:
+    mci = load_therapy("mci")
+    contents = catalogue_of(mci)
+    names = Features(mci, ContentArrays(mci, contents)).names
+    predictors = {
+        "feedback": predictor("feedback", names, (0.0, 1.0)),
+        "status": predictor("status", names, (0.0, 30.0)),
+    }
+    save_release(tmp_path / "release", therapy=mci, contents=contents, predictors=predictors, envelope={})  # type: ignore[arg-type]
+    assert simulate("--policy", "release").exit_code == 0
+    given = pl.read_parquet(tmp_path / "data" / "sessions.parquet")["content_id"].value_counts(sort=True)
+    assert given["content_id"][0] == "rest"  # the last of them
 
 
 def test_propensities_are_withheld_from_the_log_alone(simulate: Simulate, tmp_path: Path) -> None:
