@@ -58,12 +58,13 @@ class Presence:
         silence = max(SILENCE_LEAST_DAYS, usual, int(END_VARIES * length))
         left = came & (last + silence < np.minimum(enrolled + length, log.as_of_day))
         stayed = came & ~left & (enrolled + length <= log.as_of_day + silence)
+        unseen = round(float(gaps.mean()) - 1) if gaps.size else 0  # days there after the last session, on average
         share = _shares(first, last, np.bincount(user, minlength=n_users))
         return cls(
             first_after=np.where(came, first - enrolled, -1),
             share=share,
             left=left,
-            lengths=(last - enrolled)[stayed] if stayed.any() else np.array([length]),
+            lengths=unseen + ((last - enrolled)[stayed] if stayed.any() else np.array([length])),
             opening=_opening(user, day, first, last, share),
             leaving=_leaving(log, last, left),
             rounds=min(int(active["sessions"].max() or 1), ROUNDS_MOST),  # type: ignore[arg-type]
