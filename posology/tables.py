@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
+from polars._typing import EngineType
 from polars.datatypes import DataTypeClass
 from polars.exceptions import PolarsError
 
@@ -130,18 +131,39 @@ class Tables:
         return max(known) if known else None
 
 
-def read_raw(folder: Path, therapy: Therapy) -> dict[str, pl.DataFrame]:
-    """The four Parquet files as they are, not yet held to the contract.
+def scan_raw(folder: Path, therapy: Therapy) -> dict[str, pl.LazyFrame]:
+    """The four Parquet files as they are, not yet read nor held to the contract.
 
     ``contents.parquet`` may be absent when the therapy has a catalogue, and
     ``measurements.parquet`` when it has no status.
 
     Raises:
-        TableError: a file is missing or not Parquet.
+        TableError: a file is missing, cut off or not Parquet.
     """
     if not folder.is_dir():
         raise TableError(f"{folder}: no such folder; expected {', '.join(f'{n}.parquet' for n in NAMES)}", table="")
-    return {name: _read(folder / f"{name}.parquet", name, therapy) for name in NAMES}
+    return {name: _scan(folder / f"{name}.parquet", name, therapy) for name in NAMES}
+
+
+def read_raw(folder: Path, therapy: Therapy) -> dict[str, pl.DataFrame]:
+    """The rows of ``scan_raw``.
+
+    Raises:
+        TableError: a file is missing or not Parquet.
+    """
+    return {name: collect_raw(rows, folder / f"{name}.parquet") for name, rows in scan_raw(folder, therapy).items()}
+
+
+def collect_raw(rows: pl.LazyFrame, file: Path, *, engine: EngineType = "auto") -> pl.DataFrame:
+    """Rows of a table's file.
+
+    Raises:
+        TableError: it cannot be read.
+    """
+    try:
+        return rows.collect(engine=engine)
+    except (PolarsError, OSError) as error:
+        raise TableError(f"{file}: expected a Parquet file that can be read: {error}", table=file.stem) from error
 
 
 def catalogue_of(therapy: Therapy) -> pl.DataFrame:
@@ -169,17 +191,16 @@ def fits(came: pl.DataType | DataTypeClass, kind: pl.DataType | DataTypeClass) -
     )
 
 
-def _read(path: Path, name: str, therapy: Therapy) -> pl.DataFrame:
+def _scan(path: Path, name: str, therapy: Therapy) -> pl.LazyFrame:
     if not path.is_file():
         if name == "contents" and therapy.catalogue is not None:
-            return catalogue_of(therapy)
+            return catalogue_of(therapy).lazy()
         if name == "measurements" and therapy.status is None:
-            return pl.DataFrame(schema=schema_of(name, therapy))
+            return pl.LazyFrame(schema=schema_of(name, therapy))
         raise TableError(f"{path}: missing; expected a Parquet file with {_names(name, therapy)}", table=name)
-    try:
-        return pl.read_parquet(path)
-    except (PolarsError, OSError) as error:
-        raise TableError(f"{path}: expected a Parquet file that can be read: {error}", table=name) from error
+    rows = pl.scan_parquet(path, glob=False)
+    collect_raw(rows.head(0), path)
+    return rows
 
 
 def _names(name: str, therapy: Therapy) -> str:
