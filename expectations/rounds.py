@@ -1,120 +1,103 @@
-"""The rounds of a validation, each judged with what the one before left.
+"""The rounds of a validation: the columns of the files, then the rows block by block, then what is left of it all."""
 
-First the columns of the files; then users and contents; then the rows that
-refer to them; then what is left of it all.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
-from expectations.codes import Thresholds
-from expectations.contents import content_rules
-from expectations.feedback import with_feedback_value
-from expectations.findings import Count, Failure, Validation
-from expectations.judge import Judge, Verdict
-from expectations.measurements import measurement_rules
+from expectations.blocks import BlockJudge
+from expectations.files import accepted_files, quarantine_files
+from expectations.findings import Failure, Validation
+from expectations.judge import Judge
 from expectations.outcome import outcome, outcome_rules
-from expectations.quarantine import is_accepted, named, quarantined
-from expectations.references import with_contents, with_users
+from expectations.propensities import Propensities
 from expectations.rule import Rule, looked_at
-from expectations.sessions import session_rules
 from expectations.shape import shape, shape_rules
-from expectations.users import user_rules
-from posology.tables import NAMES, ORDERS, Tables, schema_of
+from expectations.tally import Tally, failure
+from expectations.thresholds import Thresholds
+from expectations.whole import Whole
+from posology.blocks import blocks_of, headers_of
+from posology.tables import NAMES, scan_raw
 from posology.therapy import Therapy
 
-MOST_EXAMPLES = 5
 Frames = Mapping[str, pl.DataFrame]
-Flags = dict[str, pl.Series]  # table → for each row whether it is accepted
 
 
-def judge_tables(therapy: Therapy, raw: Frames, docs: Path | None, thresholds: Thresholds) -> Validation:
-    """The four tables as they were read, held to every rule; ``docs``, if given, fills with Data Docs."""
-    judge = Judge(docs, therapy.name)
-    misshapen = tuple(_judge_columns(judge, therapy, raw))
+@dataclass(frozen=True)
+class Places:
+    """The folders that accepted rows and quarantined rows go to; None where they are not wanted."""
+
+    accepted: Path | None
+    quarantine: Path | None
+
+
+def judge_folder(
+    judge: Judge,
+    therapy: Therapy,
+    folder: Path,
+    places: Places,
+    *,
+    limits: Thresholds,
+    taken_at: datetime,
+    patients_per_block: int,
+) -> Validation:
+    """The four tables of a folder held to every rule; what it returns knows no folder but those of ``places``."""
+    misshapen = _judge_columns(judge, therapy, headers_of(folder, therapy))
     if misshapen:
-        return Validation(valid=False, accepted=None, quarantined={}, failed=misshapen, counts={}, docs=None)
-    tables = Tables.conform(therapy, raw)
-    frames = {name: getattr(tables, name) for name in NAMES}
-    verdicts, accepted = _judge_rows(judge, therapy, frames, thresholds)
-    in_quarantine = {name: quarantined(frames[name], verdicts[name]) for name in NAMES}
-    failed = sorted(
-        [
-            *_row_failures(therapy, raw, frames, verdicts),
-            *_judge_outcome(judge, therapy, frames, accepted, thresholds),
-        ],
-        key=lambda failure: (NAMES.index(failure.table), failure.code),
-    )
-    valid = all(failure.level == "row" for failure in failed)
+        return _result(places, None, misshapen)
+    whole = Whole.of(therapy, scan_raw(folder, therapy), taken_at)
+    blocks = blocks_of(folder, therapy, patients_per_block=patients_per_block, numbered=True)
+    return _judge_rows(BlockJudge(judge, therapy, whole, limits), blocks, places)
+
+
+def _judge_columns(judge: Judge, therapy: Therapy, headers: Frames) -> list[Failure]:
+    """What is wrong with the columns of the files; while anything is, no row is looked at."""
+    columns, rules = shape(therapy, headers), list(shape_rules())
+    return [
+        failure(table, verdict.rule, column=name)
+        for verdict in judge.judge("columns", rules, looked_at(rules, columns))
+        for table, name in columns[verdict.rows].select("table", "column").rows()
+    ]
+
+
+def _judge_rows(judge: BlockJudge, blocks: Iterable[Frames], places: Places) -> Validation:
+    """The rows held to every rule, block after block; each is written where it belongs as soon as it is judged."""
+    tally, propensities = Tally(judge.therapy), Propensities(judge.limits)
+    content_ids = pl.Series(dtype=pl.String)
+    with (
+        accepted_files(places.accepted, judge.therapy) as kept,
+        quarantine_files(places.quarantine, judge.therapy) as gone,
+    ):
+        for raw, judged in judge.blocks(blocks):
+            for name, found in judged.items():
+                tally.add(name, found, raw[name])
+                if kept:
+                    kept[name].add(found.accepted)
+                if gone:
+                    gone[name].add(found.quarantined)
+            propensities = propensities.plus(judged["sessions"].accepted)
+            content_ids = judged["contents"].accepted["content_id"] if "contents" in judged else content_ids
+    broken = _outcome(judge, outcome(judge.therapy, tally, content_ids, propensities))
+    return _result(places, tally, [*tally.failures, *broken])
+
+
+def _outcome(judge: BlockJudge, tables: pl.DataFrame) -> Iterator[Failure]:
+    rules: list[Rule] = list(outcome_rules(judge.therapy, judge.limits))
+    for verdict in judge.judge.judge("outcome", rules, looked_at(rules, tables)):
+        counted = {"V108": "quarantined", "V605": "probabilities"}.get(verdict.rule.code)
+        for row in tables[verdict.rows].iter_rows(named=True):
+            yield failure(row["table"], verdict.rule, rows=row[counted] if counted else 0)
+
+
+def _result(places: Places, tally: Tally | None, failed: list[Failure]) -> Validation:
+    valid = all(failure.level != "table" for failure in failed)
     return Validation(
         valid=valid,
-        accepted=Tables(**{name: frames[name].filter(accepted[name]) for name in NAMES}) if valid else None,
-        quarantined=in_quarantine,
-        failed=tuple(failed),
-        counts={name: Count(frames[name].height, in_quarantine[name].height) for name in NAMES},
+        accepted=places.accepted if valid else None,
+        quarantined=places.quarantine,
+        failed=tuple(sorted(failed, key=lambda failure: (NAMES.index(failure.table), failure.code))),
+        counts={name: tally.count(name) for name in NAMES} if tally else {},
         docs=None,
     )
-
-
-def _judge_columns(judge: Judge, therapy: Therapy, raw: Frames) -> Iterator[Failure]:
-    columns, rules = shape(therapy, raw), list(shape_rules())
-    for verdict in judge.judge("columns", rules, looked_at(rules, columns)):
-        for table, name in columns[verdict.rows].select("table", "column").rows():
-            yield _failure(table, verdict.rule, column=name)
-
-
-def _judge_rows(
-    judge: Judge, therapy: Therapy, frames: Frames, thresholds: Thresholds
-) -> tuple[dict[str, list[Verdict]], Flags]:
-    verdicts: dict[str, list[Verdict]] = {}
-    accepted: Flags = {}
-
-    def judge_table(table: str, rules: Iterator[Rule], rows: pl.DataFrame) -> None:
-        stated = list(rules)
-        verdicts[table] = judge.judge(table, stated, looked_at(stated, rows))
-        accepted[table] = is_accepted(rows, verdicts[table])
-
-    judge_table("users", user_rules(therapy), frames["users"])
-    judge_table("contents", content_rules(therapy), frames["contents"])
-    measurements = with_users(frames["measurements"], frames["users"], accepted["users"])
-    judge_table("measurements", measurement_rules(therapy), measurements)
-    sessions = with_users(frames["sessions"], frames["users"], accepted["users"])
-    sessions = with_contents(sessions, frames["contents"], accepted["contents"])
-    judge_table("sessions", session_rules(therapy, thresholds), with_feedback_value(sessions, therapy.feedback))
-    return verdicts, accepted
-
-
-def _judge_outcome(
-    judge: Judge, therapy: Therapy, frames: Frames, accepted: Flags, thresholds: Thresholds
-) -> Iterator[Failure]:
-    rules = list(outcome_rules(therapy, thresholds))
-    for verdict in judge.judge("outcome", rules, looked_at(rules, outcome(therapy, frames, accepted))):
-        for place in verdict.rows:
-            table = NAMES[place]
-            yield _failure(table, verdict.rule, rows=accepted[table].len() - int(accepted[table].sum()))
-
-
-def _row_failures(
-    therapy: Therapy, raw: Frames, frames: Frames, verdicts: Mapping[str, Sequence[Verdict]]
-) -> Iterator[Failure]:
-    for table in NAMES:
-        broken = [verdict for verdict in verdicts[table] if not verdict.success]
-        row_in_file = _row_in_file(table, therapy, raw[table]) if broken else pl.Series()
-        for verdict in broken:
-            examples = named(table, frames[table], verdict.rows[:MOST_EXAMPLES], row_in_file)
-            yield _failure(table, verdict.rule, rows=verdict.rows.len(), examples=examples)
-
-
-def _failure(
-    table: str, rule: Rule, *, column: str | None = None, rows: int = 0, examples: tuple[str, ...] = ()
-) -> Failure:
-    return Failure(rule.code, table, column or rule.column, rule.says, rule.level, rows, examples)
-
-
-def _row_in_file(table: str, therapy: Therapy, raw: pl.DataFrame) -> pl.Series:
-    """For each row of the sorted table its place in the file: the same sort over the same keys."""
-    schema, keys = schema_of(table, therapy), ORDERS[table]
-    casts = [pl.col(key).cast(schema[key]) for key in keys]
-    return raw.select(casts).with_row_index("place").sort(keys, maintain_order=True)["place"]

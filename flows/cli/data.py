@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -94,6 +95,7 @@ def load(
     The data are validated first; rows in quarantine stay out. Loading the same rows again changes nothing.
     """
     from expectations import validate as validate_tables
+    from posology.tables import Tables
     from posology.therapy_file import load_therapy
     from serving.store import Store
 
@@ -102,12 +104,14 @@ def load(
     with progress("Loading") as step:
         step("Validate with Great Expectations")
         quarantine = known.home.root / "quarantine" / checked.name
-        result = validate_tables(checked, data, docs=None, quarantine=quarantine)
-        if result.accepted is None:
-            raise DataInvalid(f"a table rule broke; see: posology validate {therapy} --data {data}")
+        with TemporaryDirectory() as folder:
+            result = validate_tables(checked, data, accepted=Path(folder, "accepted"), quarantine=quarantine)
+            if result.accepted is None:
+                raise DataInvalid(f"a table rule broke; see: posology validate {therapy} --data {data}")
+            accepted = Tables.read(result.accepted, checked)
         step("Put the rows into the store")
         with closing(Store.open(known.settings.store_url, checked)) as store:
-            store.load(result.accepted)
+            store.load(accepted)
     rows = {name: count.accepted for name, count in result.counts.items()}
     if as_json:
         print_json({"rows": rows})

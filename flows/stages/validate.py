@@ -21,14 +21,16 @@ def validate(workspace: Workspace, docs: Path | None = None) -> None:
     Raises:
         DataInvalid: a table rule broke; the message names code, table and column.
     """
-    therapy = workspace.therapy()
     with whole_folder(workspace.validation) as partial:
         result = validate_tables(
-            therapy, workspace.snapshot / "tables", docs=docs or workspace.docs, quarantine=partial / "quarantine"
+            workspace.therapy(),
+            workspace.snapshot / "tables",
+            docs=docs or workspace.docs,
+            accepted=partial / "accepted",
+            quarantine=partial / "quarantine",
         )
-        if result.accepted is None:
+        if not result.valid:
             raise DataInvalid(refusal(result.as_json()))
-        result.accepted.write(partial / "accepted")
         write_json(partial / "validation.json", {**result.as_json(), "docs": None, "rows": _rows(result)})
 
 
