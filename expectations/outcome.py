@@ -15,12 +15,12 @@ from posology.therapy import Therapy
 
 def outcome_rules(therapy: Therapy, limits: Thresholds) -> Iterator[Rule]:
     """What is asked of the frame that ``outcome`` gives."""
-    rows = pl.col("rows")
+    came = pl.col("came")
     may_be_empty = pl.lit(therapy.status is None) & (pl.col("table") == "measurements")
-    yield holds("V104", None, "the table has rows", (rows > 0) | may_be_empty)
+    yield holds("V104", None, "the table has rows", (came > 0) | may_be_empty)
     if therapy.status is None:
         says = "there are no readings, for the therapy declares no status"
-        yield holds("V105", None, says, (rows == 0) | ~may_be_empty)
+        yield holds("V105", None, says, (came == 0) | ~may_be_empty)
     default, most = therapy.safety.safe_default, limits.quarantined_share
     yield holds("V107", "content_id", f"{default}, the safe default, is among the contents", pl.col("has_default"))
     why = "Past it, what is left is a selection and no longer the cohort."
@@ -46,9 +46,9 @@ def outcome(therapy: Therapy, tally: Tally, contents: pl.Series, propensities: P
     return pl.DataFrame(
         {
             "table": NAMES,
-            "rows": [count.rows for count in counts],
-            "quarantined": [count.quarantined for count in counts],
-            "probabilities": [propensities.sessions if name == "sessions" else 0 for name in NAMES],
+            "came": [count.rows for count in counts],
+            "rows V108": [count.quarantined for count in counts],
+            "rows V605": [propensities.sessions if name == "sessions" else 0 for name in NAMES],
             "share in quarantine": [count.quarantined / count.rows if count.rows else 0.0 for count in counts],
             "has_default": [has_default if name == "contents" else None for name in NAMES],
             "propensities fit": [propensities.fit if name == "sessions" else None for name in NAMES],

@@ -1,6 +1,8 @@
 """What has been found so far: rows, rows in quarantine, broken rules and the first rows that broke them."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import polars as pl
 
@@ -64,6 +66,19 @@ def failure(
 ) -> Failure:
     """A broken rule as it is reported."""
     return Failure(rule.code, table, column or rule.column, rule.says, rule.level, rows, examples)
+
+
+def found_in(facts: Mapping[str, Any], rule: Rule) -> Failure:
+    """A rule broken by a row of facts about whole tables.
+
+    Args:
+        facts: with ``table``; of how many of its rows the rule speaks stands under ``rows V…``, else ``rows``. More
+            about it may stand under ``column``, ``names`` (examples) and ``more`` (words).
+    """
+    rows = facts.get(f"rows {rule.code}", facts.get("rows"))
+    names = tuple((facts.get("names") or ())[:MOST_EXAMPLES])
+    found = failure(facts["table"], rule, column=facts.get("column"), rows=rows or 0, examples=names)
+    return replace(found, rule=found.rule + (facts.get("more") or ""))
 
 
 def _name(table: str, identity: str | None, number: int) -> str:

@@ -12,7 +12,7 @@ from expectations.thresholds import Thresholds
 from posology.files import whole_folder
 from posology.therapy import Therapy
 
-PATIENTS_PER_BLOCK = 5_000  # some 500,000 sessions: what Great Expectations does once a block is little beside them
+PATIENTS_PER_BLOCK = 2_000  # some 200,000 sessions: what Great Expectations does once a block is little beside them
 
 
 def validate(
@@ -22,6 +22,7 @@ def validate(
     docs: Path | None = None,
     accepted: Path | None = None,
     quarantine: Path | None = None,
+    against: Path | None = None,
     thresholds: Thresholds | None = None,
     taken_at: datetime | None = None,
     patients_per_block: int = PATIENTS_PER_BLOCK,
@@ -35,6 +36,7 @@ def validate(
         accepted: folder for the rows that may be learned from, as four Parquet
             files; not there afterwards when a table rule broke.
         quarantine: folder for the other rows, one Parquet file per table.
+        against: folder of the four tables last accepted, which the new ones are held against as well.
         thresholds: the numbers no therapy declares.
         taken_at: when the data were taken; now when None.
         patients_per_block: users judged at a time; it changes no verdict.
@@ -47,19 +49,18 @@ def validate(
     # Great Expectations takes seconds to import; who only needs the types does not wait.
     from expectations.judge import Judge
     from expectations.pages import finish_pages
-    from expectations.rounds import Places, judge_folder
+    from expectations.rounds import Asked, Places, judge_folder
 
     judge = Judge()
+    asked = Asked(
+        therapy,
+        thresholds or Thresholds(),
+        taken_at or datetime.now(UTC),
+        against,
+        patients_per_block=patients_per_block,
+    )
     with _whole(docs) as pages, _whole(quarantine) as gone, _whole(accepted) as kept:
-        found = judge_folder(
-            judge,
-            therapy,
-            folder,
-            Places(kept, gone),
-            limits=thresholds or Thresholds(),
-            taken_at=taken_at or datetime.now(UTC),
-            patients_per_block=patients_per_block,
-        )
+        found = judge_folder(judge, asked, folder, Places(kept, gone))
         result = dataclasses.replace(
             found,
             accepted=accepted if found.valid else None,
