@@ -1,6 +1,6 @@
 """The rounds of a validation: the columns of the files, then the rows block by block, then what is left of it all."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -71,7 +71,7 @@ class Gathered:
             self.against.add({name: found.rows for name, found in judged.items()})
 
 
-def judge_folder(judge: Judge, asked: Asked, folder: Path, places: Places) -> Validation:
+def judge_folder(judge: Judge, asked: Asked, folder: Path, places: Places, tell: Callable[[int], None]) -> Validation:
     """The four tables of a folder held to every rule; what it returns knows no folder but those of ``places``."""
     therapy = asked.therapy
     misshapen = _judge_columns(judge, therapy, headers_of(folder, therapy))
@@ -84,7 +84,8 @@ def judge_folder(judge: Judge, asked: Asked, folder: Path, places: Places) -> Va
     )
     rows = BlockJudge(judge, therapy, Whole.of(therapy, files, asked.taken_at), asked.limits)
     blocks = blocks_of(folder, therapy, patients_per_block=asked.patients_per_block, numbered=True)
-    _judge_rows(rows, blocks, places, gathered)
+    for _ in _judge_rows(rows, blocks, places, gathered):
+        tell(gathered.tally.count("sessions").rows)
     return _result(places, gathered.tally, [*gathered.tally.failures, *_judge_whole(judge, asked, gathered)])
 
 
@@ -98,7 +99,7 @@ def _judge_columns(judge: Judge, therapy: Therapy, headers: Frames) -> list[Fail
     ]
 
 
-def _judge_rows(judge: BlockJudge, blocks: Iterable[Frames], places: Places, gathered: Gathered) -> None:
+def _judge_rows(judge: BlockJudge, blocks: Iterable[Frames], places: Places, gathered: Gathered) -> Iterator[None]:
     """The rows held to every rule, block after block; each is written where it belongs as soon as it is judged."""
     with (
         accepted_files(places.accepted, judge.therapy) as kept,
@@ -111,6 +112,7 @@ def _judge_rows(judge: BlockJudge, blocks: Iterable[Frames], places: Places, gat
                     kept[name].add(found.accepted)
                 if gone:
                     gone[name].add(found.quarantined)
+            yield
 
 
 def _judge_whole(judge: Judge, asked: Asked, gathered: Gathered) -> Iterator[Failure]:

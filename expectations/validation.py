@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ def validate(
     thresholds: Thresholds | None = None,
     taken_at: datetime | None = None,
     patients_per_block: int = PATIENTS_PER_BLOCK,
+    tell: Callable[[int], None] | None = None,
 ) -> Validation:
     """Hold the four tables of a folder to every rule, so many users at a time, so that any number fits in memory.
 
@@ -40,6 +41,7 @@ def validate(
         thresholds: the numbers no therapy declares.
         taken_at: when the data were taken; now when None.
         patients_per_block: users judged at a time; it changes no verdict.
+        tell: called after each block with the sessions judged so far.
 
     Each folder is replaced as a whole.
 
@@ -60,7 +62,7 @@ def validate(
         patients_per_block=patients_per_block,
     )
     with _whole(docs) as pages, _whole(quarantine) as gone, _whole(accepted) as kept:
-        found = judge_folder(judge, asked, folder, Places(kept, gone))
+        found = judge_folder(judge, asked, folder, Places(kept, gone), tell or (lambda _: None))
         result = dataclasses.replace(
             found,
             accepted=accepted if found.valid else None,

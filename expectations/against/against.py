@@ -15,7 +15,7 @@ from posology.tables import NAMES
 from posology.therapy import Therapy
 
 FACTS = {"table": pl.String, "column": pl.String, "rows": pl.Int64, "names": pl.List(pl.String), "more": pl.String}
-FEWEST_CHANGED = 5  # users: fewer are corrections, however few users there are
+FEW_USERS = 4  # whose rows may be gone, corrected or the only ones of a site, however few users there are
 
 Fact = dict[str, Any]
 
@@ -39,10 +39,12 @@ class Against:
     def facts(self, tally: Tally) -> pl.DataFrame:
         """One row for each thing compared: the condition of each rule, true or null for all but its own."""
         now = {name: pl.concat(parts) for name, parts in self._now.items()}
-        rows = [*self._counts(tally), *self._vanished(now), *self._changes(now), *self._drifts(now)]
+        rows = [*self._ids(), *self._drifts(now)]
+        if self._last.goes_on:
+            rows += [*self._counts(tally), *self._vanished(now), *self._changes(now)]
         schema: dict[str, Any] = {
             **FACTS,
-            **dict.fromkeys(("V801", "V802", "V803", "V804", "V805", "V806"), pl.Boolean),
+            **dict.fromkeys(_CODES, pl.Boolean),
         }
         return pl.DataFrame([{**dict.fromkeys(schema), **row} for row in rows], schema=schema)
 
@@ -56,19 +58,25 @@ class Against:
             "V804": (f"of what was known before no more than {limits.changed_share:.0%} is different now", _CHANGED),
             "V805": ("those who joined since are like those known before", _NOTED),
             "V806": ("those who joined since are not altogether unlike those known before", _UNLIKE),
+            "V807": ("the users last accepted are not there under other ids", None),
         }
         for code, (says, why) in asks.items():
             yield holds(code, None, says, pl.col(code), why=why)
 
+    def _ids(self) -> Iterator[Fact]:
+        yield {"table": "users", "column": "user_id", "V807": not self._last.has_other_ids}
+
     def _counts(self, tally: Tally) -> Iterator[Fact]:
-        for name in NAMES:
+        few = FEW_USERS / max(self._last.rows["users"], 1)
+        for name in ("users", "measurements", "sessions"):
             before, rows = self._last.rows[name], tally.count(name).rows
             lost = max(before - rows, 0)
-            yield {"table": name, "rows": lost, "V801": lost <= self._limits.lost_share * before}
+            yield {"table": name, "rows": lost, "V801": lost <= max(self._limits.lost_share, few) * before}
 
     def _vanished(self, now: Mapping[str, pl.DataFrame]) -> Iterator[Fact]:
         files = self._last.files
-        sites = files["users"].select(pl.col("site").drop_nulls().unique()).collect()["site"]
+        users = files["users"].drop_nulls("site").group_by("site").len().collect()
+        sites = users.filter(pl.col("len") > FEW_USERS)["site"]
         given = files["sessions"].select(pl.col("content_id").drop_nulls().unique()).collect()["content_id"]
         for code, table, column, before, there in (
             ("V802", "users", "site", sites, self._sites),
@@ -85,7 +93,7 @@ class Against:
                     "table": name,
                     "column": found.column,
                     "rows": found.changed,
-                    "V804": not (is_more and found.users >= FEWEST_CHANGED),
+                    "V804": not (is_more and found.users > FEW_USERS),
                 }
 
     def _drifts(self, now: Mapping[str, pl.DataFrame]) -> Iterator[Fact]:
@@ -112,6 +120,7 @@ def _place(found: Compared) -> Fact:
     return {"table": found.column.table, "column": found.column.column, "more": more}
 
 
+_CODES = ("V801", "V802", "V803", "V804", "V805", "V806", "V807")
 _LOST = "Erasures are single users; a truncated export is more."
 _CHANGED = "Corrections are single rows; a column in other units, or ids given anew, is more."
 _NOTED = "A new release, season or way of recruiting does it; so does a sensor gone wrong."

@@ -12,6 +12,8 @@ from posology.tables import scan_raw, schema_of
 from posology.therapy import Therapy
 
 MOST_USERS = 1_000  # of each group that are compared: shares are then known to one or two hundredths
+STRANGERS = 0.1  # of the users may be alike by chance, as those of two simulated cohorts are
+MOST = 0.5
 WHO = ["user_id", "enrolled_at"]
 
 
@@ -27,6 +29,8 @@ class Last:
         joined: user ids that are new, all or a sample.
         before: user ids last accepted that the joined are compared with, all or a sample.
         rows: of each table, last accepted.
+        goes_on: some users are known; else these are other people's data, and nothing of them can be gone or changed.
+        has_other_ids: no, and yet most enrolments are there, to the microsecond: the same people under other ids.
     """
 
     files: Mapping[str, pl.LazyFrame]
@@ -34,6 +38,8 @@ class Last:
     joined: pl.Series
     before: pl.Series
     rows: Mapping[str, int]
+    goes_on: bool
+    has_other_ids: bool
 
     @classmethod
     def of(cls, therapy: Therapy, folder: Path, users: pl.LazyFrame) -> Self:
@@ -46,17 +52,27 @@ class Last:
         then = files["users"].select(WHO).collect()
         now = users.select(pl.col("user_id").cast(pl.String), pl.col("enrolled_at").cast(then.schema["enrolled_at"]))
         there = now.collect().drop_nulls().unique("user_id", maintain_order=True)
+        known = there.join(then, on=WHO, how="semi")["user_id"]
         return cls(
             files,
-            known=_sample(there.join(then, on=WHO, how="semi")["user_id"]),
+            known=_sample(known),
             joined=_sample(there.join(then, on=WHO, how="anti")["user_id"]),
             before=_sample(then["user_id"]),
             rows={name: rows.select(pl.len()).collect().item() for name, rows in files.items()},
+            goes_on=len(known) > STRANGERS * then.height,
+            has_other_ids=_has_other_ids(then, there, known),
         )
 
     def rows_of(self, table: str, user_ids: pl.Series) -> pl.DataFrame:
         """Their rows last accepted."""
         return self.files[table].filter(pl.col("user_id").is_in(user_ids.implode())).collect(engine="streaming")
+
+
+def _has_other_ids(then: pl.DataFrame, there: pl.DataFrame, known: pl.Series) -> bool:
+    times = then["enrolled_at"].drop_nulls()
+    if len(known) > STRANGERS * then.height or times.n_unique() < MOST * then.height:
+        return False
+    return int(times.is_in(there["enrolled_at"].implode()).sum()) > MOST * then.height
 
 
 def _sample(ids: pl.Series) -> pl.Series:
