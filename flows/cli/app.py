@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, learn, review, run, validation
+from flows.cli import data, learn, review, run, snapshots, validation
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -44,6 +44,7 @@ app.command()(run.demo)
 app.command()(data.simulate)
 app.command()(validation.validate)
 app.command()(data.load)
+app.add_typer(snapshots.snapshot_app, name="snapshot")
 app.command()(learn.retrain)
 app.add_typer(review.review_app, name="review")
 app.command()(review.promote)

@@ -21,6 +21,7 @@ COMMANDS = (
     ("simulate",),
     ("validate",),
     ("load",),
+    *(("snapshot", *words) for words in ((), ("take",), ("list",), ("show",), ("verify",), ("push",), ("pull",))),
     ("retrain",),
     ("review",),
     ("review", "list"),
@@ -101,7 +102,7 @@ def test_the_help_lists_every_command(posology: Posology) -> None:
     from flows.cli.app import app
 
     known = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert known | {"review"} == {command[0] for command in COMMANDS}
+    assert known | {"review", "snapshot"} == {command[0] for command in COMMANDS}
     assert all(command[0] in posology("--help").said for command in COMMANDS)
 
 
