@@ -5,10 +5,12 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import unescape
+from pathlib import Path
 
 import pytest
 
 from expectations import CODES, Thresholds, Validation
+from expectations.codes import THEN
 from expectations.contents import content_rules
 from expectations.course import course_rules
 from expectations.measurements import measurement_rules
@@ -110,3 +112,11 @@ def test_the_index_explains_every_code(telling: Validation) -> None:
     index = unescape(telling.docs.read_text(encoding="utf-8"))
     for code in CODES.values():
         assert f"<td>{code.code}</td><td>{code.asks}</td>" in index
+
+
+def test_the_page_for_users_lists_every_code_as_it_is() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "validation.md").read_text(encoding="utf-8")
+    listed = [line for line in page.splitlines() if line.startswith("| V")]
+    assert listed == [
+        f"| {code.code} | {', '.join(code.tables)} | {code.asks} | {THEN[code.level]} |" for code in CODES.values()
+    ]

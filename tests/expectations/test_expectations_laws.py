@@ -41,6 +41,55 @@ def test_every_row_is_either_accepted_or_in_quarantine(
     assert again.failed == (), "what was accepted satisfies every rule"
 
 
+def test_the_size_of_blocks_changes_no_verdict(
+    new_world: Callable, frames_of: Callable, validate_frames: Callable
+) -> None:
+    rng = random.Random(2)
+    frames = {name: spoil(frame, rng) for name, frame in frames_of(new_world()).items() if name != "contents"}
+    frames["contents"] = frames_of(new_world())["contents"]
+    shuffled = {name: frame.sample(fraction=1, shuffle=True, seed=1) for name, frame in frames.items()}
+    whole, parts = (validate_frames(shuffled, most_in_quarantine=0.95, patients_per_block=n) for n in (5_000, 3))
+    assert whole.as_json()["quarantined"] == parts.as_json()["quarantined"]
+    assert sorted((f.code, f.table, f.column, f.rows) for f in whole.failed) == sorted(
+        (f.code, f.table, f.column, f.rows) for f in parts.failed
+    )
+    for name in NAMES:
+        for one, other in ((whole.accepted, parts.accepted), (whole.quarantined, parts.quarantined)):
+            assert in_order(tables_in(one)[name], name).equals(in_order(tables_in(other)[name], name))
+
+
+def test_hostile_rows_are_all_accounted_for(
+    new_world: Callable, frames_of: Callable, validate_frames: Callable
+) -> None:
+    """A million copies of a row, a user with 50,000 sessions, unicode and control characters, zones that differ."""
+    frames = frames_of(new_world())
+    users, sessions = frames["users"], frames["sessions"]
+    odd = {"u01": "患者 01", "u02": "u\u202e02", "u03": "u\x0003", "u04": "e\u0301"}
+    frames["users"] = users.with_columns(pl.col("user_id").replace(odd))
+    frames["measurements"] = frames["measurements"].with_columns(
+        pl.col("user_id").replace(odd), pl.col("measured_at").dt.convert_time_zone("Asia/Tokyo")
+    )
+    busy = sessions[:1].join(pl.DataFrame({"n": range(50_000)}), how="cross")
+    busy = busy.with_columns(
+        (pl.lit("busy-") + pl.col("n").cast(pl.String)).alias("decision_id"),
+        pl.col("decided_at") + pl.duration(minutes=pl.col("n")),
+        pl.col("feedback_at") + pl.duration(minutes=pl.col("n")),
+    ).drop("n")
+    copies = pl.concat([sessions[7:8]] * 10).join(pl.DataFrame({"n": range(100_000)}), how="cross").drop("n")
+    frames["sessions"] = pl.concat([sessions, busy, copies]).with_columns(
+        pl.col("user_id").replace(odd), pl.col("decided_at").dt.convert_time_zone("America/New_York")
+    )
+    result = validate_frames(frames, most_in_quarantine=0.99)
+    assert result.valid
+    kept, gone = tables_in(result.accepted), tables_in(result.quarantined)
+    for name in NAMES:
+        assert kept[name].height + gone[name].height == frames[name].height
+    assert gone["users"]["reasons"].to_list() == [["V210"]]
+    repeats = gone["sessions"].filter(pl.col("reasons").list.contains("V301"))
+    assert repeats.height == 1_000_000
+    assert kept["sessions"].filter(pl.col("decision_id").str.starts_with("busy")).height == 50_000
+
+
 def test_great_expectations_agree_with_the_therapy_on_single_values() -> None:
     columns = {
         "age": Column(kind="number", minimum=40, maximum=110),
