@@ -15,7 +15,7 @@ from flows.home import Home
 from flows.params import read_params
 from flows.registry import Registry
 from flows.settings import Settings
-from flows.snapshots import Snapshot, accept, keep_snapshot
+from flows.snapshots import Snapshot, accept, keep_snapshot, last_accepted, snapshot_at
 from flows.stages.evaluate import evaluate
 from flows.stages.featurize import featurize
 from flows.stages.release import release
@@ -47,10 +47,19 @@ class Retrained:
     failed: list[dict[str, Any]]
 
 
-def _validate(workspace: Workspace, kept: Snapshot, docs: Path) -> None:
-    """Validate; a snapshot that is let through is what the next one is compared with."""
-    validate(workspace, docs)
+def _validate(workspace: Workspace, kept: Snapshot, home: Home) -> None:
+    """Validate; a snapshot that is let through is what the next one is held against."""
+    validate(workspace, home.docs / kept.record["therapy"], _before(kept, home))
     accept(kept, datetime.now(UTC))
+
+
+def _before(kept: Snapshot, home: Home) -> Path | None:
+    """The snapshot last accepted, unless this one is older or shows an earlier time: then less is as it should be."""
+    folder = last_accepted(home, kept.record["therapy"])
+    before = snapshot_at(folder / "tables") if folder else None
+    if before is None or kept.as_of or before.record["taken_at"] >= kept.record["taken_at"]:
+        return None
+    return before.folder
 
 
 def _champion(home: Home, settings: Settings, therapy: str) -> Path | None:
@@ -153,7 +162,7 @@ def _run_stages(
     kept = version_snapshot(workspace.snapshot, home)
     again = f"posology retrain {therapy} --snapshot {kept.name}"
     origin = Origin(kept.version, kept.folder, git_commit(), settings.author, again)
-    validate_data(workspace, kept, home.docs / name)
+    validate_data(workspace, kept, home)
     build_features(workspace, params)
     train_f(workspace, params)
     train_mf(workspace, params)

@@ -17,7 +17,7 @@ from posology.therapy import UTC_TIME, Therapy
 def as_of(tables: Mapping[str, pl.LazyFrame], moment: datetime, therapy: Therapy) -> dict[str, pl.LazyFrame]:
     """The tables as they were known at ``moment`` (inclusive).
 
-    - users: enrolled by then.
+    - users: enrolled by then; a consent withdrawn later was not yet.
     - measurements: measured by then, of those users.
     - sessions: decided by then, of those users; feedback with ``feedback_at``
       later, or without a time, is null: the decision stays.
@@ -35,13 +35,16 @@ def as_of(tables: Mapping[str, pl.LazyFrame], moment: datetime, therapy: Therapy
     """
     then = pl.lit(moment).dt.convert_time_zone("UTC").cast(UTC_TIME)
     users = tables["users"].filter(_time(tables, "users", "enrolled_at") <= then)
+    withdrawn = _time(tables, "users", "consent_withdrawn_at", optional=True) <= then
     contents, sessions = tables["contents"], tables["sessions"]
     started = _time(tables, "contents", "active_from", optional=True) <= then
     ended = _time(tables, "contents", "active_until", optional=True)
     answered = _time(tables, "sessions", "feedback_at", optional=True) <= then
     answers = ["feedback_at", *(therapy.feedback.columns if therapy.feedback else ())]
     return {
-        "users": users,
+        "users": users.with_columns(
+            pl.when(withdrawn).then(name).alias(name) for name in _present(users, ["consent_withdrawn_at"])
+        ),
         "measurements": _of(users, tables, "measurements").filter(_time(tables, "measurements", "measured_at") <= then),
         "contents": contents.filter(started.fill_null(value=True)).with_columns(
             pl.when(ended <= then).then(name) for name in _present(contents, ["active_until"])

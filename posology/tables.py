@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
+from polars._typing import EngineType
 from polars.datatypes import DataTypeClass
 from polars.exceptions import PolarsError
 
@@ -28,7 +29,13 @@ ORDERS = {
     "contents": ("content_id",),
     "sessions": ("user_id", "decided_at", "decision_id"),
 }
-OPTIONAL = frozenset({"site", "active_from", "active_until", "eligible", "probability", "release", "feedback_at"})
+OPTIONAL = frozenset(
+    (
+        *("site", "consent_withdrawn_at"),
+        *("active_from", "active_until"),
+        *("eligible", "probability", "release", "feedback_at"),
+    )
+)
 Row = Mapping[str, Any]
 
 
@@ -38,7 +45,16 @@ def schema_of(table: str, therapy: Therapy) -> dict[str, pl.DataType]:
     feedback = therapy.feedback.columns if therapy.feedback else {}
     own: dict[str, pl.DataType]
     own, declared = {
-        "users": ({"user_id": text, "enrolled_at": time, "site": text, "consent": pl.Boolean()}, therapy.user),
+        "users": (
+            {
+                "user_id": text,
+                "enrolled_at": time,
+                "site": text,
+                "consent": pl.Boolean(),
+                "consent_withdrawn_at": time,
+            },
+            therapy.user,
+        ),
         "measurements": ({"user_id": text, "measured_at": time, "instrument": text, "score": pl.Float64()}, {}),
         "contents": ({"content_id": text, "active_from": time, "active_until": time}, therapy.content),
         "sessions": (
@@ -130,23 +146,39 @@ class Tables:
         return max(known) if known else None
 
 
-def read_raw(folder: Path, therapy: Therapy) -> dict[str, pl.DataFrame]:
-    """The four Parquet files as they are, not yet held to the contract.
+def scan_raw(folder: Path, therapy: Therapy) -> dict[str, pl.LazyFrame]:
+    """The four Parquet files as they are, not yet read nor held to the contract.
 
     ``contents.parquet`` may be absent when the therapy has a catalogue, and
     ``measurements.parquet`` when it has no status.
 
     Raises:
+        TableError: a file is missing, cut off or not Parquet.
+    """
+    if not folder.is_dir():
+        raise TableError(f"{folder}: no such folder; expected {', '.join(f'{n}.parquet' for n in NAMES)}", table="")
+    return {name: _scan(folder / f"{name}.parquet", name, therapy) for name in NAMES}
+
+
+def read_raw(folder: Path, therapy: Therapy) -> dict[str, pl.DataFrame]:
+    """The rows of ``scan_raw``.
+
+    Raises:
         TableError: a file is missing or not Parquet.
     """
-    _require_folder(folder)
-    return {name: _read(folder / f"{name}.parquet", name, therapy) for name in NAMES}
+    return {name: collect_raw(rows, folder / f"{name}.parquet") for name, rows in scan_raw(folder, therapy).items()}
 
 
-def scan_raw(folder: Path, therapy: Therapy) -> dict[str, pl.LazyFrame]:
-    """As ``read_raw``, but read when it is used: a file broken further down than its footer is only noticed then."""
-    _require_folder(folder)
-    return {name: _scan(folder / f"{name}.parquet", name, therapy) for name in NAMES}
+def collect_raw(rows: pl.LazyFrame, file: Path, *, engine: EngineType = "auto") -> pl.DataFrame:
+    """Rows of a table's file.
+
+    Raises:
+        TableError: it cannot be read.
+    """
+    try:
+        return rows.collect(engine=engine)
+    except (PolarsError, OSError) as error:
+        raise TableError(f"{file}: expected a Parquet file that can be read: {error}", table=file.stem) from error
 
 
 def catalogue_of(therapy: Therapy) -> pl.DataFrame:
@@ -174,18 +206,6 @@ def fits(came: pl.DataType | DataTypeClass, kind: pl.DataType | DataTypeClass) -
     )
 
 
-def _require_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise TableError(f"{folder}: no such folder; expected {', '.join(f'{n}.parquet' for n in NAMES)}", table="")
-
-
-def _read(path: Path, name: str, therapy: Therapy) -> pl.DataFrame:
-    try:
-        return _scan(path, name, therapy).collect()
-    except (PolarsError, OSError) as error:
-        raise _unreadable(path, name, error) from error
-
-
 def _scan(path: Path, name: str, therapy: Therapy) -> pl.LazyFrame:
     if not path.is_file():
         if name == "contents" and therapy.catalogue is not None:
@@ -193,16 +213,9 @@ def _scan(path: Path, name: str, therapy: Therapy) -> pl.LazyFrame:
         if name == "measurements" and therapy.status is None:
             return pl.LazyFrame(schema=schema_of(name, therapy))
         raise TableError(f"{path}: missing; expected a Parquet file with {_names(name, therapy)}", table=name)
-    try:
-        rows = pl.scan_parquet(path, glob=False)
-        rows.collect_schema()
-    except (PolarsError, OSError) as error:
-        raise _unreadable(path, name, error) from error
+    rows = pl.scan_parquet(path, glob=False)
+    collect_raw(rows.head(0), path)
     return rows
-
-
-def _unreadable(path: Path, name: str, error: Exception) -> TableError:
-    return TableError(f"{path}: expected a Parquet file that can be read: {error}", table=name)
 
 
 def _names(name: str, therapy: Therapy) -> str:

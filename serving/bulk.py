@@ -119,7 +119,7 @@ def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any
 
 def _users(therapy: Therapy, frame: pl.DataFrame) -> Iterable[Row]:
     for row in frame.iter_rows(named=True):
-        own = {name: row[name] for name in ("user_id", "enrolled_at", "site", "consent")}
+        own = {name: row[name] for name in ("user_id", "enrolled_at", "site", "consent", "consent_withdrawn_at")}
         yield {**own, "declared": _declared(therapy.user, row)}
 
 

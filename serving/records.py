@@ -29,6 +29,7 @@ class User(_Row):
     site: str | None
     consent: bool
     declared: Mapping[str, Any]
+    consent_withdrawn_at: datetime | None = None
 
 
 @dataclass(frozen=True)

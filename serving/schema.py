@@ -55,6 +55,7 @@ users = sa.Table(
     sa.Column("enrolled_at", UtcMicroseconds, nullable=False),
     sa.Column("site", sa.Text),
     sa.Column("consent", sa.Boolean, nullable=False),
+    sa.Column("consent_withdrawn_at", UtcMicroseconds),
     sa.Column("declared", JSON, nullable=False),
     _revision(),
     _recorded_at(),

@@ -153,6 +153,7 @@ def history(therapy: Therapy) -> Tables:
     users = [
         {"user_id": f"u{n}", "enrolled_at": START, "site": None, "consent": n > 0, "age": 40.0 + n} for n in range(3)
     ]
+    users[0]["consent_withdrawn_at"] = START + timedelta(days=9)
     measurements = [
         {"user_id": f"u{n}", "measured_at": START + timedelta(days=day), "instrument": "PHQ9", "score": 10.0 + n}
         for n in range(3)
