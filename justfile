@@ -16,7 +16,7 @@ test:
 
 # the tests that wait: whole processes killed and a schedule that fires; CI runs them after the check
 slow:
-    uv run pytest -m slow
+    uv run pytest -n 2 --dist loadgroup -m slow
 
 # set formatting and what can be mended by machine
 fix:

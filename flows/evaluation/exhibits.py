@@ -7,10 +7,11 @@ from typing import Self
 
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.figures import content_mix, course_figure, policy_figures, prediction_figures
+from flows.evaluation.groups import group_rows
 from flows.evaluation.logged import Judged
 from flows.evaluation.numbers import skill_table, value_rows
 from models.targets import Target
-from posology.dossier import Figure, SkillTable, ValueRow
+from posology.dossier import Figure, GroupRow, SkillTable, ValueRow
 from posology.files import write_whole
 from posology.guardrails import Evidence
 
@@ -21,12 +22,14 @@ class Exhibits:
 
     Attributes:
         skills: each predictor beside its baselines.
+        groups: how well each protected group is predicted.
         values: the policy's value by every estimator; none where it was not evaluated.
         mix: content_id → policy → share of the judged decisions.
         figures: plots by what they are about: a target, ``policy`` or ``course``.
     """
 
     skills: Mapping[Target, SkillTable]
+    groups: tuple[GroupRow, ...]
     values: tuple[ValueRow, ...]
     mix: Mapping[str, Mapping[str, float]]
     figures: Mapping[str, tuple[Figure, ...]]
@@ -36,11 +39,13 @@ class Exhibits:
         """The exhibits of a candidate."""
         seed = candidate.params.evaluation.seed
         skills: dict[Target, SkillTable] = {}
+        groups: list[GroupRow] = []
         figures: dict[str, tuple[Figure, ...]] = {}
         for target in candidate.targets:
             found = evidence.prediction(target)
             if found is not None:
                 skills[target] = skill_table(found, str(candidate.chosen[target]), seed)
+                groups += group_rows(candidate, found)
                 figures[target] = tuple(prediction_figures(candidate, found, skills[target]))
         values = value_rows(judged.logged, seed) if judged else ()
         mix = content_mix(candidate, judged) if judged else {}
@@ -48,7 +53,7 @@ class Exhibits:
             figures["policy"] = tuple(policy_figures(judged, values, mix))
         if "feedback" in candidate.targets:
             figures["course"] = (course_figure(candidate),)
-        return cls(skills, values, mix, figures)
+        return cls(skills, tuple(groups), values, mix, figures)
 
     def write_figures(self, folder: Path) -> None:
         """One SVG file a plot, in a folder for each thing they are about."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-import polars as pl
 
 from flows.evaluation.candidate import Candidate
+from flows.evaluation.groups import groups_of
 from flows.evaluation.logged import Judged
 from models.targets import Target
 from posology.dossier import Figure, SkillTable, ValueRow
@@ -32,7 +32,8 @@ def prediction_figures(candidate: Candidate, evidence: PredictionEvidence, skill
     covered = (evidence.low <= evidence.truth) & (evidence.truth <= evidence.high)
     yield skill_plot(skill)
     yield calibration_plot(evidence.predicted, evidence.truth, evidence.patient, quantity=QUANTITY[target])
-    yield coverage_plot(covered, _groups(candidate, target), evidence.patient, nominal=evidence.nominal_coverage)
+    for groups in groups_of(candidate, target).values() or [np.full(judge.target.size, "all patients")]:
+        yield coverage_plot(covered, groups, evidence.patient, nominal=evidence.nominal_coverage)
     yield importance_plot(predictor.names, predictor.model.importance(judge), predicted=QUANTITY[target])
 
 
@@ -64,15 +65,3 @@ def content_mix(candidate: Candidate, judged: Judged) -> dict[str, dict[str, flo
         content_id: {"logged": float(logged[place]), "candidate": float(chosen[place])}
         for place, content_id in enumerate(ids)
     }
-
-
-def _groups(candidate: Candidate, target: Target) -> np.ndarray:
-    """(n_judge,) the protected group of each row's patient; one group where the therapy protects none."""
-    judge = candidate.feature_table(target).filter(pl.col("part") == "judge")
-    protected = [name for name, column in candidate.therapy.user.items() if column.protected and column.values]
-    if not protected:
-        return np.full(judge.height, "all patients")
-    name = protected[0]
-    users = candidate.tables.users.select("user_id", name)
-    joined = judge.join(users, on="user_id", how="left", maintain_order="left", suffix="_of_user")
-    return np.array([f"{name}: {value or 'unknown'}" for value in joined[name]])

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.exhibits import Exhibits
 from flows.evaluation.logged import Judged
 from flows.workspace import read_json
-from posology.dossier import DataFacts, Dossier, TherapyFacts, render
+from posology.dossier import DataFacts, Dossier, PatientsRow, TherapyFacts, render
+from posology.dossier.patients import patients_rows
 from posology.guardrails import Finding, overall
 
 LIBRARIES = ("catboost", "scikit-learn", "polars", "numpy", "great-expectations", "prefect", "mlflow", "dvc", "bentoml")
@@ -57,7 +59,9 @@ def dossier_page(
             findings=findings,
             data=_data(candidate),
             split=_split(candidate),
+            patients=_patients(candidate),
             skills=tuple(exhibits.skills.values()),
+            groups=exhibits.groups,
             policies=exhibits.values,
             value_unit="mean F per session (0 to 1)",
             logged_value=float(judged.logged.reward.mean()) if judged else None,
@@ -81,6 +85,15 @@ def _data(candidate: Candidate) -> DataFacts:
         contents=tables.contents.height,
         quarantined=quarantined,
     )
+
+
+def _patients(candidate: Candidate) -> tuple[PatientsRow, ...]:
+    users = candidate.tables.users
+    parts = pl.concat(candidate.feature_table(target).select("user_id", "part") for target in candidate.targets)
+    judged = parts.filter(pl.col("part") == "judge")["user_id"].unique()
+    learned = parts.filter(pl.col("part") != "judge")["user_id"].unique()
+    of_part = (users.filter(pl.col("user_id").is_in(ids.implode())) for ids in (learned, judged))
+    return patients_rows(candidate.therapy.user, *of_part)
 
 
 def _split(candidate: Candidate) -> str:

@@ -8,15 +8,16 @@ import polars as pl
 from flows.params import Params, Training
 from flows.workspace import Workspace, write_json
 from models.predictors.kinds import KINDS
-from models.predictors.predictor import Predictor, fit_predictor
+from models.predictors.predictor import fit_predictor
 from models.predictors.rows import Rows
+from models.predictors.selection import patient_losses, simplest_of_the_best
 from models.targets import Target, targets_of
 from posology.files import whole_folder
 from posology.therapy import Therapy
 
 
 def train(workspace: Workspace, params: Params, *, target: Target) -> None:
-    """Fit every kind on the fitting patients; the best on the calibration patients is chosen.
+    """Fit every kind on the fitting patients; the simplest of the best on the calibration patients is chosen.
 
     With too few patients, or a target that never varies, nothing is fitted
     and ``choice.json`` says why.
@@ -32,25 +33,20 @@ def train(workspace: Workspace, params: Params, *, target: Target) -> None:
         if reason:
             write_json(partial / "choice.json", {"chosen": None, "reason": reason})
             return
-        options, losses = params.training[target].model_dump(), {}
+        options = params.training[target].model_dump()
+        losses: dict[str, np.ndarray] = {}
         for name in params.training[target].kinds:
             predictor = fit_predictor(
                 KINDS[name], target, fit, calibrate, options=options, bounds=bounds_of(therapy, target)
             )
             predictor.save(partial / name)
-            losses[name] = loss(predictor, calibrate)
-        chosen = min(losses, key=lambda name: losses[name])
-        write_json(partial / "choice.json", {"chosen": chosen, "calibration_loss": losses})
+            losses[name] = patient_losses(predictor, calibrate)
+        means = {name: float(of_patients.mean()) for name, of_patients in losses.items()}
+        write_json(partial / "choice.json", {"chosen": simplest_of_the_best(losses), "calibration_loss": means})
 
 
 train_feedback = bind(train, target="feedback")
 train_status = bind(train, target="status")
-
-
-def loss(predictor: Predictor, rows: Rows) -> float:
-    """Mean squared error in which every patient weighs the same."""
-    error = predictor.predict(rows.features)[:, 0] - rows.target
-    return float(np.average(error**2, weights=rows.weight))
 
 
 def bounds_of(therapy: Therapy, target: Target) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""The kinds of predictor there are; a new one is a file and a name here."""
+"""The kinds of predictor there are, the simplest first; a new one is a file and a name here."""
 
 from models.predictors.catboost import CatBoost
 from models.predictors.predictor import Model
 from models.predictors.ridge import Ridge
 
-KINDS: dict[str, type[Model]] = {kind.kind: kind for kind in (CatBoost, Ridge)}
+KINDS: dict[str, type[Model]] = {kind.kind: kind for kind in (Ridge, CatBoost)}

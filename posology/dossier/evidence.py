@@ -1,12 +1,12 @@
 """What a dossier says, as values. Nothing in them names a patient."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
 from posology.guardrails.finding import Finding, Verdict, overall
-from posology.therapy import Therapy
+from posology.therapy import Safety, Therapy
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class SafetyLine:
+    """One limit on what may be given: a rule or a cap, and why."""
+
+    code: str
+    says: str
+    because: str = ""
+
+
+@dataclass(frozen=True)
 class TherapyFacts:
     """What the reviewer must know of the therapy to read the rest."""
 
@@ -51,6 +60,8 @@ class TherapyFacts:
     better: str | None = None
     smallest_important_change: float | None = None
     noninferiority_margin: float | None = None
+    safe_default: str | None = None
+    safety: tuple[SafetyLine, ...] = ()
 
     @classmethod
     def of(cls, therapy: Therapy) -> Self:
@@ -65,7 +76,21 @@ class TherapyFacts:
             better=status.better if status else None,
             smallest_important_change=status.smallest_important_change if status else None,
             noninferiority_margin=therapy.noninferiority_margin,
+            safe_default=therapy.safety.safe_default,
+            safety=tuple(_safety_lines(therapy.safety)),
         )
+
+
+def _safety_lines(safety: Safety) -> Iterator[SafetyLine]:
+    for rule in safety.rules:
+        yield SafetyLine(rule.code, f"not given where {rule.forbid}", rule.because)
+    caps = safety.caps
+    if caps.same_content_in_a_row is not None:
+        yield SafetyLine("cap", f"the same content at most {caps.same_content_in_a_row} times in a row")
+    if caps.minutes_per_day is not None:
+        yield SafetyLine("cap", f"at most {caps.minutes_per_day:g} minutes in 24 hours")
+    if caps.feature_share_of_last_10 is not None:
+        yield SafetyLine("cap", f"at most {caps.feature_share_of_last_10:.0%} of the last ten of one {caps.feature}")
 
 
 @dataclass(frozen=True)
@@ -97,6 +122,32 @@ class SkillTable:
     loss_name: str
     skill_name: str = "skill"
     note: str = ""
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """How well one protected group is predicted; without numbers where the group is too small for an interval.
+
+    Attributes:
+        bias: mean of predicted minus what came; above zero promises too much.
+        coverage: share of truths inside the predicted interval.
+    """
+
+    predicted: str
+    group: str
+    patients: int
+    loss: Estimate | None = None
+    bias: Estimate | None = None
+    coverage: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class PatientsRow:
+    """One column of U in short: of those learned from, and of those judged on."""
+
+    column: str
+    learned_from: str
+    judged_on: str
 
 
 @dataclass(frozen=True)
@@ -157,7 +208,9 @@ class Dossier:
     findings: Sequence[Finding]
     data: DataFacts
     split: str
+    patients: tuple[PatientsRow, ...] = ()
     skills: tuple[SkillTable, ...] = ()
+    groups: tuple[GroupRow, ...] = ()
     policies: tuple[ValueRow, ...] = ()
     value_unit: str = ""
     logged_value: float | None = None

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,7 @@ from posology.dossier import (
     Dossier,
     Estimate,
     Figure,
+    GroupRow,
     SkillRow,
     SkillTable,
     TherapyFacts,
@@ -25,8 +27,10 @@ from posology.dossier import (
     render,
 )
 from posology.dossier import figures as plots
+from posology.dossier.patients import patients_rows
 from posology.guardrails import Finding, Verdict, overall
-from posology.therapy import Therapy
+from posology.therapy import Column, Therapy
+from posology.therapy_file import load_therapy
 
 VOID = {"meta", "img", "br", "link", "input", "path", "circle"}
 
@@ -279,7 +283,47 @@ def test_facts_of_a_therapy_are_those_of_its_file() -> None:
             "exploration": {"floor": 0.1, "temperature": 0.1},
         }
     )
-    assert TherapyFacts.of(therapy) == TherapyFacts("a", "A", 2, "status", "THI", "lower", 7.0, None)
+    assert TherapyFacts.of(therapy) == TherapyFacts("a", "A", 2, "status", "THI", "lower", 7.0, None, "rest")
+
+
+def test_every_rule_and_cap_is_shown_with_its_reason() -> None:
+    facts = TherapyFacts.of(load_therapy("mci"))
+    assert len(facts.safety) == len(load_therapy("mci").safety.rules) + 3
+    text = words(render(dossier(therapy=facts)))
+    for line in facts.safety:
+        assert line.says in text
+        assert line.because in text
+    assert "The therapy declares no rule and no cap." in words(
+        render(dossier(therapy=dataclasses.replace(facts, safety=())))
+    )
+
+
+def test_groups_are_shown_and_one_too_small_has_no_numbers() -> None:
+    known = GroupRow(
+        "F", "sex: female", 60, Estimate(0.06, 0.05, 0.07), Estimate(0.0, -0.1, 0.1), Estimate(0.9, 0.8, 1)
+    )
+    text = words(render(dossier(groups=(known, GroupRow("F", "sex: unknown", 2)))))
+    assert "sex: female F 60 0.060 (0.050 to 0.070)" in text
+    assert "sex: unknown F 2 – – –" in text
+
+
+def test_patients_are_summed_up_and_small_counts_are_withheld() -> None:
+    columns = {
+        "age": Column(kind="number", minimum=0, maximum=110, unit="years"),
+        "sex": Column(kind="category", values=("female", "male")),
+        "alone": Column(kind="boolean"),
+        "note": Column(kind="text"),
+    }
+    many = pl.DataFrame(
+        {"age": [*range(60, 80), None], "sex": ["female"] * 18 + ["male"] * 3, "alone": [True] * 21, "note": ["x"] * 21}
+    )
+    rows = patients_rows(columns, many, many.head(5))
+    assert [row.column for row in rows] == ["age, years", "sex", "alone"]
+    age, sex, alone = (row.learned_from.replace(numbers.THIN_SPACE, " ") for row in rows)
+    assert age == "median 69.5 (64.8 to 74.2)"
+    assert sex == "female 86 %, male under 52 %"
+    assert alone == "yes 100 %"
+    assert {row.judged_on for row in rows} == {"fewer than 11 patients"}
 
 
 @pytest.mark.parametrize(
