@@ -6,15 +6,15 @@ import great_expectations.expectations as gxe
 import polars as pl
 
 from expectations.columns import declared
-from expectations.rule import Rule, has_rows, holds, native, not_empty, present
+from expectations.rule import Rule, fit_ids, holds, native, present
+from expectations.whole import Whole
 from posology.therapy import Therapy
 
 
-def content_rules(therapy: Therapy) -> Iterator[Rule]:
+def content_rules(therapy: Therapy, whole: Whole) -> Iterator[Rule]:
     """What the contents must satisfy. Nobody may be given a content with an unknown attribute, so none is missing."""
-    yield has_rows()
     yield native(gxe.ExpectColumnValuesToBeUnique, "V106", "content_id", "stands there once")
-    yield from present(["content_id", *therapy.content])
-    yield from not_empty(["content_id"])
+    yield from present(["content_id"], shown=list(therapy.content))
+    yield from fit_ids(["content_id"])
     yield holds("V503", "active_until", "is after active_from", pl.col("active_from") < pl.col("active_until"))
-    yield from declared(therapy.content)
+    yield from declared(therapy.content, whole.usual_lengths)

@@ -1,21 +1,21 @@
 """The rules of feedback: it has a time, and it can be reduced to one number."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import polars as pl
 from polars.exceptions import PolarsError
 
-from expectations.codes import Thresholds
 from expectations.columns import declared
 from expectations.rule import Rule, holds
+from expectations.thresholds import Thresholds
 from posology.therapy import Feedback
 
 _came = pl.col("feedback_at").is_not_null()
 
 
-def feedback_rules(feedback: Feedback, thresholds: Thresholds) -> Iterator[Rule]:
+def feedback_rules(feedback: Feedback, usual_lengths: Mapping[str, int], thresholds: Thresholds) -> Iterator[Rule]:
     """What F must satisfy; rows must come from ``with_feedback_value``."""
-    yield from declared(feedback.columns)
+    yield from declared(feedback.columns, usual_lengths)
     is_empty = pl.all_horizontal(pl.col(name).is_null() for name in feedback.columns)
     yield holds("V702", "feedback_at", "is there when feedback is", _came | is_empty)
     value, slack = pl.col("feedback:value"), thresholds.feedback_tolerance

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from expectations.codes import Level
-from posology.tables import NAMES, Tables
+from posology.tables import NAMES
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Failure:
         table: where.
         column: the column it is about; None for the table as a whole.
         rule: what it asks, in words.
-        level: what follows: "row", the rows are in quarantine; "table", the flow stops.
+        level: what follows: "row", the rows are in quarantine; "table", the flow stops; "note", nothing.
         rows: how many rows broke it; 0 when it is about the file rather than rows.
         examples: the first few ids of those rows, or "row N", counted from 1 in
             the file, where there is no id. Never a value.
@@ -55,10 +53,10 @@ class Validation:
 
     Attributes:
         valid: False when a table rule broke; the flow stops.
-        accepted: the tables without quarantined rows and all that depends on
-            them; None when a table rule broke.
-        quarantined: for each table the rows that broke a row rule, with
-            ``reasons`` (codes) and ``because`` (the same in words).
+        accepted: folder of the four tables without quarantined rows and all that
+            depends on them; None when a table rule broke or nobody asked for it.
+        quarantined: folder with, for each table, the rows that broke a row rule, with
+            ``reasons`` (codes) and ``because`` (the same in words); None when nobody asked.
         failed: every broken rule, by table and code.
         counts: rows per table; empty when the columns of a file were so wrong
             that no row was looked at.
@@ -66,8 +64,8 @@ class Validation:
     """
 
     valid: bool
-    accepted: Tables | None
-    quarantined: Mapping[str, pl.DataFrame]
+    accepted: Path | None
+    quarantined: Path | None
     failed: tuple[Failure, ...]
     counts: Mapping[str, Count]
     docs: Path | None

@@ -6,21 +6,21 @@ import great_expectations.expectations as gxe
 
 from expectations.keys import once
 from expectations.references import of_its_user
-from expectations.rule import Rule, finite, has_rows, native, present
+from expectations.rule import Rule, finite, native, present
+from expectations.thresholds import Thresholds
+from expectations.times import possible
+from expectations.whole import Whole
 from posology.therapy import Status, Therapy
 
 
-def measurement_rules(therapy: Therapy) -> Iterator[Rule]:
+def measurement_rules(therapy: Therapy, whole: Whole, limits: Thresholds) -> Iterator[Rule]:
     """What a reading must satisfy; it may precede enrolment, as a baseline does."""
-    yield from present(["user_id", "measured_at", "instrument", "score"])
-    yield from once("measurements", therapy)
-    yield from of_its_user()
+    yield from present(["user_id", "measured_at", "instrument"], shown=["score"])
+    yield from once("measurements")
+    yield from of_its_user("measured_at")
+    yield from possible(("measured_at",), whole.taken_at, limits)
     yield finite("score")
-    if therapy.status is None:
-        says = "there are no readings, for the therapy declares no status"
-        yield native(gxe.ExpectTableRowCountToEqual, "V105", None, says, value=0)
-    else:
-        yield has_rows()
+    if therapy.status is not None:
         yield from _instrument(therapy.status)
 
 

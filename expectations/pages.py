@@ -7,13 +7,14 @@ put in; the index, which is empty without those scripts, is written anew.
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup
 
-from expectations.codes import CODES
+from expectations.codes import CODES, THEN
 from expectations.findings import Validation
 from posology.therapy import Therapy
 
@@ -26,7 +27,7 @@ _REMOTE_PARTS = re.compile(
 _REMOTE_LINK = re.compile(r"<a\b[^>]*href=\"https?://[^>]*>(.*?)</a>", re.DOTALL)
 
 
-def finish_pages(docs: Path, therapy: Therapy, result: Validation) -> None:
+def finish_pages(docs: Path, suites: Sequence[str], therapy: Therapy, result: Validation) -> None:
     """Make the pages of Great Expectations in ``docs`` self-contained and write the index over them."""
     style = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
     for page in docs.rglob("*.html"):
@@ -37,8 +38,9 @@ def finish_pages(docs: Path, therapy: Therapy, result: Validation) -> None:
         therapy=therapy,
         result=result,
         style=Markup(style),  # noqa: S704 -- our own file, and escaped CSS is no CSS
-        suites=_suites(docs),
+        suites=[_pages_of(docs, name) for name in suites],
         codes=CODES.values(),
+        then=THEN,
     )
     (docs / "index.html").write_text(index, encoding="utf-8")
 
@@ -48,11 +50,7 @@ def _self_contained(page: str, style: str) -> str:
     return page.replace("</head>", f"<style>{style}</style></head>", 1)
 
 
-def _suites(docs: Path) -> list[tuple[str, str, str]]:
-    """For each suite its name and the addresses of its two pages, in the order they were judged."""
-    found = sorted((docs / "validations").rglob("*.html"), key=lambda page: page.parent.name)
-    names = [page.relative_to(docs / "validations").parts[0] for page in found]
-    return [
-        (name, f"expectations/{quote(name)}.html", quote(page.relative_to(docs).as_posix()))
-        for name, page in zip(names, found, strict=True)
-    ]
+def _pages_of(docs: Path, suite: str) -> tuple[str, str, str]:
+    """A suite's name and the addresses of its two pages."""
+    (found,) = (docs / "validations" / suite).rglob("*.html")
+    return suite, f"expectations/{quote(suite)}.html", quote(found.relative_to(docs).as_posix())

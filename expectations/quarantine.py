@@ -1,6 +1,8 @@
-"""From verdicts to rows: who stays, who goes to quarantine and why, and how to name them."""
+"""From verdicts to rows: who stays, who goes to quarantine and why."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import polars as pl
 
@@ -9,41 +11,42 @@ from expectations.judge import Verdict
 REASONS = {"reasons": pl.List(pl.String()), "because": pl.List(pl.String())}
 
 
-def is_accepted(rows: pl.DataFrame, verdicts: Sequence[Verdict]) -> pl.Series:
-    """For each row whether it broke no row rule."""
-    broken = pl.concat([pl.Series(dtype=pl.UInt32), *(each.rows for each in _row_level(verdicts))])
-    places = pl.int_range(rows.height, dtype=pl.UInt32, eager=True)
-    return ~places.is_in(broken.implode()).alias("accepted")
+@dataclass(frozen=True)
+class Judged:
+    """Rows of one table, the verdicts on them, and for each row whether it broke no row rule."""
 
+    rows: pl.DataFrame
+    verdicts: tuple[Verdict, ...]
+    is_accepted: pl.Series
 
-def quarantined(rows: pl.DataFrame, verdicts: Sequence[Verdict]) -> pl.DataFrame:
-    """The rows that broke a row rule, with ``reasons`` (codes) and ``because`` (the same in words)."""
-    broken = [
-        pl.DataFrame({"place": each.rows}).with_columns(
-            reasons=pl.lit(each.rule.code), because=pl.lit(each.rule.subject)
-        )
-        for each in _row_level(verdicts)
-        if each.rows.len()
-    ]
-    if not broken:
-        return rows.clear().with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in REASONS.items())
-    reasons = (
-        pl.concat(broken).group_by("place").agg(pl.col("reasons").unique().sort(), pl.col("because")).sort("place")
-    )
-    return rows[reasons["place"]].with_columns(reasons["reasons"], reasons["because"])
+    @classmethod
+    def by(cls, rows: pl.DataFrame, verdicts: tuple[Verdict, ...]) -> Self:
+        """The rows as the verdicts leave them."""
+        broken = pl.concat([pl.Series(dtype=pl.UInt32), *(each.rows for each in _row_level(verdicts))])
+        places = pl.int_range(rows.height, dtype=pl.UInt32, eager=True)
+        return cls(rows, verdicts, ~places.is_in(broken.unique().implode()).alias("accepted"))
 
+    @property
+    def accepted(self) -> pl.DataFrame:
+        """The rows that broke no row rule."""
+        return self.rows.filter(self.is_accepted)
 
-def named(table: str, rows: pl.DataFrame, places: pl.Series, row_in_file: pl.Series) -> tuple[str, ...]:
-    """Each row by its id, or by its number in the file (from 1) where an id does not say which row it is."""
-    return tuple(_name(table, rows, place, row_in_file[place]) for place in places)
-
-
-def _name(table: str, rows: pl.DataFrame, place: int, row_in_file: int) -> str:
-    key = {"users": "user_id", "measurements": "user_id", "contents": "content_id", "sessions": "decision_id"}[table]
-    identity, number = rows[place, key], f"row {row_in_file + 1}"
-    if not identity:
-        return number
-    return f"{identity} ({number})" if table == "measurements" else str(identity)
+    @property
+    def quarantined(self) -> pl.DataFrame:
+        """The others, with ``reasons`` (codes) and ``because`` (the same in words)."""
+        broken = [
+            pl.DataFrame({"place": each.rows}).with_columns(
+                reasons=pl.lit(each.rule.code), because=pl.lit(each.rule.subject)
+            )
+            for each in _row_level(self.verdicts)
+            if each.rows.len()
+        ]
+        if not broken:
+            none = [pl.lit(None, dtype=kind).alias(name) for name, kind in REASONS.items()]
+            return self.rows.clear().with_columns(none)
+        why = (pl.col("reasons").unique().sort(), pl.col("because"))
+        reasons = pl.concat(broken).group_by("place").agg(why).sort("place")
+        return self.rows[reasons["place"]].with_columns(reasons["reasons"], reasons["because"])
 
 
 def _row_level(verdicts: Sequence[Verdict]) -> list[Verdict]:

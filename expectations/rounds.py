@@ -1,120 +1,147 @@
-"""The rounds of a validation, each judged with what the one before left.
+"""The rounds of a validation: the columns of the files, then the rows block by block, then what is left of it all."""
 
-First the columns of the files; then users and contents; then the rows that
-refer to them; then what is left of it all.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
 
-from expectations.codes import Thresholds
-from expectations.contents import content_rules
-from expectations.feedback import with_feedback_value
-from expectations.findings import Count, Failure, Validation
-from expectations.judge import Judge, Verdict
-from expectations.measurements import measurement_rules
+from expectations.against.against import Against
+from expectations.against.last import Last
+from expectations.blocks import BlockJudge
+from expectations.files import accepted_files, quarantine_files
+from expectations.findings import Failure, Validation
+from expectations.gaps import Days, gap_rules
+from expectations.judge import Judge
 from expectations.outcome import outcome, outcome_rules
-from expectations.quarantine import is_accepted, named, quarantined
-from expectations.references import with_contents, with_users
+from expectations.propensities import Propensities
+from expectations.quarantine import Judged
 from expectations.rule import Rule, looked_at
-from expectations.sessions import session_rules
 from expectations.shape import shape, shape_rules
-from expectations.users import user_rules
-from posology.tables import NAMES, ORDERS, Tables, schema_of
+from expectations.tally import MOST_EXAMPLES, Tally, failure, found_in
+from expectations.thresholds import Thresholds
+from expectations.whole import Whole
+from posology.blocks import blocks_of, headers_of
+from posology.tables import NAMES, scan_raw
 from posology.therapy import Therapy
 
-MOST_EXAMPLES = 5
 Frames = Mapping[str, pl.DataFrame]
-Flags = dict[str, pl.Series]  # table → for each row whether it is accepted
 
 
-def judge_tables(therapy: Therapy, raw: Frames, docs: Path | None, thresholds: Thresholds) -> Validation:
-    """The four tables as they were read, held to every rule; ``docs``, if given, fills with Data Docs."""
-    judge = Judge(docs, therapy.name)
-    misshapen = tuple(_judge_columns(judge, therapy, raw))
+@dataclass(frozen=True)
+class Asked:
+    """What a folder is held to; see ``validate``."""
+
+    therapy: Therapy
+    limits: Thresholds
+    taken_at: datetime
+    against: Path | None
+    patients_per_block: int
+
+
+@dataclass(frozen=True)
+class Places:
+    """The folders that accepted rows and quarantined rows go to; None where they are not wanted."""
+
+    accepted: Path | None
+    quarantine: Path | None
+
+
+@dataclass
+class Gathered:
+    """What is kept of all blocks."""
+
+    tally: Tally
+    propensities: Propensities
+    days: Days
+    against: Against | None
+    content_ids: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
+
+    def add(self, raw: Frames, judged: Mapping[str, Judged]) -> None:
+        """Count a block."""
+        for name, found in judged.items():
+            self.tally.add(name, found, raw[name])
+        if "contents" in judged:
+            self.content_ids = judged["contents"].accepted["content_id"]
+        sessions = judged["sessions"].accepted
+        self.propensities = self.propensities.plus(sessions)
+        self.days.add(sessions)
+        if self.against:
+            self.against.add({name: found.rows for name, found in judged.items()})
+
+
+def judge_folder(judge: Judge, asked: Asked, folder: Path, places: Places, tell: Callable[[int], None]) -> Validation:
+    """The four tables of a folder held to every rule; what it returns knows no folder but those of ``places``."""
+    therapy = asked.therapy
+    misshapen = _judge_columns(judge, therapy, headers_of(folder, therapy))
     if misshapen:
-        return Validation(valid=False, accepted=None, quarantined={}, failed=misshapen, counts={}, docs=None)
-    tables = Tables.conform(therapy, raw)
-    frames = {name: getattr(tables, name) for name in NAMES}
-    verdicts, accepted = _judge_rows(judge, therapy, frames, thresholds)
-    in_quarantine = {name: quarantined(frames[name], verdicts[name]) for name in NAMES}
-    failed = sorted(
-        [
-            *_row_failures(therapy, raw, frames, verdicts),
-            *_judge_outcome(judge, therapy, frames, accepted, thresholds),
-        ],
-        key=lambda failure: (NAMES.index(failure.table), failure.code),
+        return _result(places, None, misshapen)
+    files = scan_raw(folder, therapy)
+    last = Last.of(therapy, asked.against, files["users"]) if asked.against else None
+    gathered = Gathered(
+        Tally(therapy), Propensities(asked.limits), Days(), Against(therapy, last, asked.limits) if last else None
     )
-    valid = all(failure.level == "row" for failure in failed)
+    rows = BlockJudge(judge, therapy, Whole.of(therapy, files, asked.taken_at), asked.limits)
+    blocks = blocks_of(folder, therapy, patients_per_block=asked.patients_per_block, numbered=True)
+    for _ in _judge_rows(rows, blocks, places, gathered):
+        tell(gathered.tally.count("sessions").rows)
+    return _result(places, gathered.tally, [*gathered.tally.failures, *_judge_whole(judge, asked, gathered)])
+
+
+def _judge_columns(judge: Judge, therapy: Therapy, headers: Frames) -> list[Failure]:
+    """What is wrong with the columns of the files; while anything is, no row is looked at."""
+    columns, rules = shape(therapy, headers), list(shape_rules())
+    return [
+        failure(table, verdict.rule, column=name)
+        for verdict in judge.judge("columns", rules, looked_at(rules, columns))
+        for table, name in columns[verdict.rows].select("table", "column").rows()
+    ]
+
+
+def _judge_rows(judge: BlockJudge, blocks: Iterable[Frames], places: Places, gathered: Gathered) -> Iterator[None]:
+    """The rows held to every rule, block after block; each is written where it belongs as soon as it is judged."""
+    with (
+        accepted_files(places.accepted, judge.therapy) as kept,
+        quarantine_files(places.quarantine, judge.therapy) as gone,
+    ):
+        for raw, judged in judge.blocks(blocks):
+            gathered.add(raw, judged)
+            for name, found in judged.items():
+                if kept:
+                    kept[name].add(found.accepted)
+                if gone:
+                    gone[name].add(found.quarantined)
+            yield
+
+
+def _judge_whole(judge: Judge, asked: Asked, gathered: Gathered) -> Iterator[Failure]:
+    """What only all rows together can break."""
+    therapy, limits, against = asked.therapy, asked.limits, gathered.against
+    rules, days = list(gap_rules(limits)), gathered.days.facts()
+    for verdict in judge.judge("days", rules, looked_at(rules, days)):
+        if not verdict.success:
+            empty = tuple(str(day) for day in days[verdict.rows[:MOST_EXAMPLES]]["day"])
+            yield failure("sessions", verdict.rule, examples=empty)
+    tables = outcome(therapy, gathered.tally, gathered.content_ids, gathered.propensities)
+    yield from _of_tables(judge, "outcome", list(outcome_rules(therapy, limits)), tables)
+    if against:
+        yield from _of_tables(judge, "against", list(against.rules()), against.facts(gathered.tally))
+
+
+def _of_tables(judge: Judge, suite: str, rules: list[Rule], facts: pl.DataFrame) -> Iterator[Failure]:
+    for verdict in judge.judge(suite, rules, looked_at(rules, facts)):
+        for row in facts[verdict.rows].iter_rows(named=True):
+            yield found_in(row, verdict.rule)
+
+
+def _result(places: Places, tally: Tally | None, failed: list[Failure]) -> Validation:
+    valid = all(failure.level != "table" for failure in failed)
     return Validation(
         valid=valid,
-        accepted=Tables(**{name: frames[name].filter(accepted[name]) for name in NAMES}) if valid else None,
-        quarantined=in_quarantine,
-        failed=tuple(failed),
-        counts={name: Count(frames[name].height, in_quarantine[name].height) for name in NAMES},
+        accepted=places.accepted if valid else None,
+        quarantined=places.quarantine,
+        failed=tuple(sorted(failed, key=lambda failure: (NAMES.index(failure.table), failure.code))),
+        counts={name: tally.count(name) for name in NAMES} if tally else {},
         docs=None,
     )
-
-
-def _judge_columns(judge: Judge, therapy: Therapy, raw: Frames) -> Iterator[Failure]:
-    columns, rules = shape(therapy, raw), list(shape_rules())
-    for verdict in judge.judge("columns", rules, looked_at(rules, columns)):
-        for table, name in columns[verdict.rows].select("table", "column").rows():
-            yield _failure(table, verdict.rule, column=name)
-
-
-def _judge_rows(
-    judge: Judge, therapy: Therapy, frames: Frames, thresholds: Thresholds
-) -> tuple[dict[str, list[Verdict]], Flags]:
-    verdicts: dict[str, list[Verdict]] = {}
-    accepted: Flags = {}
-
-    def judge_table(table: str, rules: Iterator[Rule], rows: pl.DataFrame) -> None:
-        stated = list(rules)
-        verdicts[table] = judge.judge(table, stated, looked_at(stated, rows))
-        accepted[table] = is_accepted(rows, verdicts[table])
-
-    judge_table("users", user_rules(therapy), frames["users"])
-    judge_table("contents", content_rules(therapy), frames["contents"])
-    measurements = with_users(frames["measurements"], frames["users"], accepted["users"])
-    judge_table("measurements", measurement_rules(therapy), measurements)
-    sessions = with_users(frames["sessions"], frames["users"], accepted["users"])
-    sessions = with_contents(sessions, frames["contents"], accepted["contents"])
-    judge_table("sessions", session_rules(therapy, thresholds), with_feedback_value(sessions, therapy.feedback))
-    return verdicts, accepted
-
-
-def _judge_outcome(
-    judge: Judge, therapy: Therapy, frames: Frames, accepted: Flags, thresholds: Thresholds
-) -> Iterator[Failure]:
-    rules = list(outcome_rules(therapy, thresholds))
-    for verdict in judge.judge("outcome", rules, looked_at(rules, outcome(therapy, frames, accepted))):
-        for place in verdict.rows:
-            table = NAMES[place]
-            yield _failure(table, verdict.rule, rows=accepted[table].len() - int(accepted[table].sum()))
-
-
-def _row_failures(
-    therapy: Therapy, raw: Frames, frames: Frames, verdicts: Mapping[str, Sequence[Verdict]]
-) -> Iterator[Failure]:
-    for table in NAMES:
-        broken = [verdict for verdict in verdicts[table] if not verdict.success]
-        row_in_file = _row_in_file(table, therapy, raw[table]) if broken else pl.Series()
-        for verdict in broken:
-            examples = named(table, frames[table], verdict.rows[:MOST_EXAMPLES], row_in_file)
-            yield _failure(table, verdict.rule, rows=verdict.rows.len(), examples=examples)
-
-
-def _failure(
-    table: str, rule: Rule, *, column: str | None = None, rows: int = 0, examples: tuple[str, ...] = ()
-) -> Failure:
-    return Failure(rule.code, table, column or rule.column, rule.says, rule.level, rows, examples)
-
-
-def _row_in_file(table: str, therapy: Therapy, raw: pl.DataFrame) -> pl.Series:
-    """For each row of the sorted table its place in the file: the same sort over the same keys."""
-    schema, keys = schema_of(table, therapy), ORDERS[table]
-    casts = [pl.col(key).cast(schema[key]) for key in keys]
-    return raw.select(casts).with_row_index("place").sort(keys, maintain_order=True)["place"]

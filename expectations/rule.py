@@ -8,6 +8,7 @@ import great_expectations.expectations as gxe
 import polars as pl
 
 from expectations.codes import CODES, Level
+from expectations.holding import ExpectFactToHold
 
 
 @dataclass(frozen=True)
@@ -59,19 +60,27 @@ def native(
     says: str,
     *,
     fact: pl.Expr | None = None,
+    why: str | None = None,
     **arguments: Any,
 ) -> Rule:
-    """A rule that Great Expectations has an expectation for; ``arguments`` are those of the expectation."""
+    """A rule that Great Expectations has an expectation for.
+
+    Args:
+        why: the reason of a threshold; it stands beside the rule in the Data Docs.
+        arguments: those of the expectation.
+    """
     subject = says if column is None else f"{column}: {says}"
     # No column can be declared under a name with a colon, so facts and columns never meet.
-    where: dict[str, Any] = {} if column is None else {"column": column if fact is None else subject}
+    where: dict[str, Any] = {"column": subject} if fact is not None else {} if column is None else {"column": column}
     text = f"{code} · {subject}"
-    return Rule(code, column, says, kind(**where, **arguments, description=text, meta={"rule": text}), fact)
+    expectation = kind(**where, **arguments, description=text, notes=why, meta={"rule": text})
+    return Rule(code, column, says, expectation, fact)
 
 
-def holds(code: str, column: str, says: str, fact: pl.Expr) -> Rule:
-    """A rule whose condition is worked out beforehand, because it needs more than one value."""
-    return native(gxe.ExpectColumnValuesToBeInSet, code, column, says, fact=fact, value_set=[True])
+def holds(code: str, column: str | None, says: str, fact: pl.Expr, *, why: str | None = None) -> Rule:
+    """A rule whose condition is worked out beforehand, because it needs more than one value; null where it does
+    not apply."""
+    return native(ExpectFactToHold, code, column, says, fact=fact.fill_null(value=True), why=why)
 
 
 def looked_at(rules: Sequence[Rule], rows: pl.DataFrame) -> pl.DataFrame:
@@ -80,20 +89,33 @@ def looked_at(rules: Sequence[Rule], rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select({column.meta.output_name(): column for column in judged}.values())
 
 
-def has_rows() -> Rule:
-    """V104."""
-    return native(gxe.ExpectTableRowCountToBeBetween, "V104", None, "the table has rows", min_value=1)
+def present(columns: Sequence[str], *, shown: Sequence[str] = ()) -> list[Rule]:
+    """V201 for each column.
+
+    Args:
+        columns: of which Great Expectations see whether a value is there, not the value: it is smaller.
+        shown: columns they see as they are, for a number that is NaN is not there either.
+    """
+    kind = gxe.ExpectColumnValuesToNotBeNull
+    unseen = [native(kind, "V201", column, "is there", fact=_presence(column)) for column in columns]
+    return unseen + [native(kind, "V201", column, "is there") for column in shown]
 
 
-def present(columns: Sequence[str]) -> list[Rule]:
-    """V201 for each column."""
-    return [native(gxe.ExpectColumnValuesToNotBeNull, "V201", column, "is there") for column in columns]
+def _presence(column: str) -> pl.Expr:
+    return pl.when(pl.col(column).is_not_null()).then(pl.lit(1, dtype=pl.Float32))
 
 
-def not_empty(columns: Sequence[str]) -> list[Rule]:
-    """V202 for each id."""
-    kind = gxe.ExpectColumnValueLengthsToBeBetween
-    return [native(kind, "V202", column, "is not empty", min_value=1) for column in columns]
+def fit_ids(columns: Sequence[str]) -> list[Rule]:
+    """V202 and V210 for each id."""
+    return [rule for column in columns for rule in _fit_id(column)]
+
+
+def _fit_id(column: str) -> list[Rule]:
+    has_control = pl.col(column).str.contains(r"\p{Cc}")
+    return [
+        holds("V202", column, "is not empty", pl.col(column).str.len_bytes() > 0),
+        holds("V210", column, "holds no control characters", ~has_control),
+    ]
 
 
 def finite(column: str) -> Rule:

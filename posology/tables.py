@@ -29,7 +29,13 @@ ORDERS = {
     "contents": ("content_id",),
     "sessions": ("user_id", "decided_at", "decision_id"),
 }
-OPTIONAL = frozenset({"site", "active_from", "active_until", "eligible", "probability", "release", "feedback_at"})
+OPTIONAL = frozenset(
+    (
+        *("site", "consent_withdrawn_at"),
+        *("active_from", "active_until"),
+        *("eligible", "probability", "release", "feedback_at"),
+    )
+)
 Row = Mapping[str, Any]
 
 
@@ -39,7 +45,16 @@ def schema_of(table: str, therapy: Therapy) -> dict[str, pl.DataType]:
     feedback = therapy.feedback.columns if therapy.feedback else {}
     own: dict[str, pl.DataType]
     own, declared = {
-        "users": ({"user_id": text, "enrolled_at": time, "site": text, "consent": pl.Boolean()}, therapy.user),
+        "users": (
+            {
+                "user_id": text,
+                "enrolled_at": time,
+                "site": text,
+                "consent": pl.Boolean(),
+                "consent_withdrawn_at": time,
+            },
+            therapy.user,
+        ),
         "measurements": ({"user_id": text, "measured_at": time, "instrument": text, "score": pl.Float64()}, {}),
         "contents": ({"content_id": text, "active_from": time, "active_until": time}, therapy.content),
         "sessions": (

@@ -16,7 +16,7 @@ from posology.expressions import check_result, parse_expression
 UTC_TIME = pl.Datetime("us", "UTC")
 RESERVED_COLUMNS = frozenset(
     (
-        *("user_id", "enrolled_at", "site", "consent"),
+        *("user_id", "enrolled_at", "site", "consent", "consent_withdrawn_at"),
         *("measured_at", "instrument"),
         *("content_id", "active_from", "active_until"),
         *("decision_id", "decided_at", "eligible", "probability", "release", "feedback_at"),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, learn, review, run
+from flows.cli import data, learn, review, run, validation
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -42,7 +42,7 @@ def posology(
 
 app.command()(run.demo)
 app.command()(data.simulate)
-app.command()(data.validate)
+app.command()(validation.validate)
 app.command()(data.load)
 app.command()(learn.retrain)
 app.add_typer(review.review_app, name="review")

@@ -13,6 +13,7 @@ from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+TAKEN_AT = datetime(2026, 6, 1, tzinfo=UTC)
 World = dict[str, list[dict[str, Any]]]
 THERAPY = """
 name: tiny
@@ -85,6 +86,7 @@ def validate_frames(
         of: Therapy = therapy,
         most_in_quarantine: float = 0.2,
         with_docs: bool = False,
+        patients_per_block: int = 5_000,
     ) -> Validation:
         folder = tmp_path_factory.mktemp("world")
         for name, frame in frames.items():
@@ -93,8 +95,11 @@ def validate_frames(
             of,
             folder,
             docs=folder / "docs" if with_docs else None,
+            accepted=folder / "accepted",
             quarantine=folder / "quarantine",
             thresholds=Thresholds(quarantined_share=most_in_quarantine),
+            taken_at=TAKEN_AT,
+            patients_per_block=patients_per_block,
         )
 
     return run

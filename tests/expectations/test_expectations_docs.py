@@ -3,19 +3,24 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from html import unescape
 
 import pytest
 
-from expectations import CODES, Validation
-from expectations.codes import Thresholds
+from expectations import CODES, Thresholds, Validation
 from expectations.contents import content_rules
+from expectations.course import course_rules
 from expectations.measurements import measurement_rules
 from expectations.outcome import outcome_rules
+from expectations.readings import reading_rules
 from expectations.sessions import session_rules
 from expectations.shape import shape_rules
 from expectations.users import user_rules
+from expectations.whole import Whole
 from posology.therapy import Therapy
+
+TAKEN_AT = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +52,16 @@ def test_clean_data_break_no_rule(clean: Validation) -> None:
 
 
 def test_data_docs_list_every_expectation(clean: Validation, therapy: Therapy) -> None:
+    whole, limits = Whole(TAKEN_AT, usual_lengths={"voice": 2}), Thresholds()
     suites = {
         "columns": shape_rules(),
-        "users": user_rules(therapy),
-        "contents": content_rules(therapy),
-        "measurements": measurement_rules(therapy),
-        "sessions": session_rules(therapy, Thresholds()),
-        "outcome": outcome_rules(therapy, Thresholds()),
+        "users": user_rules(therapy, whole, limits),
+        "contents": content_rules(therapy, whole),
+        "measurements": measurement_rules(therapy, whole, limits),
+        "readings": reading_rules(therapy.status, limits),
+        "sessions": session_rules(therapy, whole, limits),
+        "course": course_rules(therapy, limits),
+        "outcome": outcome_rules(therapy, limits),
     }
     for name, rules in suites.items():
         texts = [

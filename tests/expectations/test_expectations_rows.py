@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from expectations import CODES, Validation
+from expectations.files import tables_in
 from posology.tables import NAMES
 
 MARKS = {"users": "site", "measurements": "measured_at", "contents": "label", "sessions": "comment"}
@@ -92,11 +93,11 @@ def marks(new_world: Callable) -> dict[str, Any]:
     """For each case the mark of the row it spoils; no two cases share a patient."""
     world, marks = new_world(), {}
     for table in NAMES:
-        # Measurements and sessions of the users that are spoiled are left alone.
+        # Measurements and sessions of the users that are spoiled are left alone, and so are first readings.
         step = {"users": 1, "measurements": 2, "contents": 1, "sessions": 4}[table]
         names = [name for name, case in CASES.items() if case.table == table]
         for place, name in enumerate(names):
-            row = 27 + place if table == "users" else place * step
+            row = 27 + place if table == "users" else place * step + (table == "measurements")
             marks[name] = world[table][row][MARKS[table]]
     return marks
 
@@ -120,7 +121,7 @@ def test_a_spoiled_row_goes_to_quarantine_with_exactly_its_reasons(
     spoiled: Validation, marks: dict[str, Any], name: str
 ) -> None:
     case = CASES[name]
-    rows = spoiled.quarantined[case.table].filter(pl.col(MARKS[case.table]) == marks[name])
+    rows = tables_in(spoiled.quarantined)[case.table].filter(pl.col(MARKS[case.table]) == marks[name])
     assert sorted(map(tuple, rows["reasons"].to_list())) == sorted(case.reasons)
     for code in {code for reasons in case.reasons for code in reasons}:
         failures = [failure for failure in spoiled.failed if (failure.code, failure.table) == (code, case.table)]
@@ -135,29 +136,34 @@ def test_nothing_but_the_spoiled_rows_and_what_depends_on_them_is_in_quarantine(
     assert spoiled.valid
     for table in NAMES:
         own = [marks[name] for name, case in CASES.items() if case.table == table]
-        others = spoiled.quarantined[table].filter(~pl.col(MARKS[table]).is_in(own))
+        others = tables_in(spoiled.quarantined)[table].filter(~pl.col(MARKS[table]).is_in(own))
         # Whose user lost the id is of an unknown user; the others' users are in quarantine.
         assert set(others["reasons"].explode()) <= {"V401", "V901"}
         assert others.height == {"measurements": 2 * LOST_USERS, "sessions": 5 * LOST_USERS}.get(table, 0)
 
 
 def test_what_a_quarantined_user_left_behind_goes_along_and_says_so(spoiled: Validation) -> None:
-    gone = set(spoiled.quarantined["users"]["user_id"]) - set(spoiled.accepted.users["user_id"])
+    gone = set(tables_in(spoiled.quarantined)["users"]["user_id"]) - set(
+        tables_in(spoiled.accepted)["users"]["user_id"]
+    )
     for table in ("measurements", "sessions"):
-        rows = spoiled.quarantined[table].filter(pl.col("user_id").is_in(gone))
+        rows = tables_in(spoiled.quarantined)[table].filter(pl.col("user_id").is_in(gone))
         assert rows.height
         assert all("V901" in reasons for reasons in rows["reasons"])
         assert all("user_id: its user is not in quarantine" in because for because in rows["because"])
 
 
 def test_what_was_accepted_satisfies_every_rule(spoiled: Validation, validate_frames: Callable) -> None:
-    again = validate_frames({name: getattr(spoiled.accepted, name) for name in NAMES})
+    again = validate_frames(tables_in(spoiled.accepted))
     assert again.valid
     assert again.failed == ()
 
 
 def test_examples_are_ids_or_row_numbers_and_five_at_most(spoiled: Validation) -> None:
-    ids = {*spoiled.quarantined["users"]["user_id"], *spoiled.quarantined["sessions"]["decision_id"]} - {None, ""}
+    ids = {
+        *tables_in(spoiled.quarantined)["users"]["user_id"],
+        *tables_in(spoiled.quarantined)["sessions"]["decision_id"],
+    } - {None, ""}
     for failure in spoiled.failed:
         assert 1 <= len(failure.examples) <= 5
         for example in failure.examples:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from expectations import Failure, Thresholds, Validation, validate
+from expectations.files import tables_in
 from posology.errors import TableError
 from posology.tables import NAMES, Tables
 from posology.therapy import Therapy
@@ -71,7 +72,7 @@ def test_columns_that_can_be_read_without_loss_or_may_be_absent_are_accepted(
     result = validate_frames(frames)
     assert result.valid
     assert result.failed == ()
-    assert result.accepted.sessions["probability"].null_count() == 200
+    assert tables_in(result.accepted)["sessions"]["probability"].null_count() == 200
 
 
 def test_empty_tables_stop_the_flow(frames_of: Callable, validate_frames: Callable) -> None:
@@ -105,7 +106,7 @@ def test_too_many_rows_in_quarantine_stop_the_flow_and_still_say_why(
     assert failure_of(result, "V108").rows == 41
     assert result.accepted is None
     on_disk = pl.read_parquet(result.docs.parent.parent / "quarantine" / "sessions.parquet")
-    assert on_disk.equals(result.quarantined["sessions"])
+    assert on_disk.equals(tables_in(result.quarantined)["sessions"])
     assert set(on_disk["reasons"].explode()) == {"V204"}
 
 
@@ -132,31 +133,33 @@ def test_a_therapy_without_status_context_and_feedback_columns_needs_less(
 def test_contents_cast_their_shadow(new_world: Callable, frames_of: Callable, validate_frames: Callable) -> None:
     """A broken content, a content not yet active and a patient without consent each take their sessions along."""
     world = new_world()
-    easy, hard, spare = world["contents"][1:]
+    hard, spare = world["contents"][2:]
     sessions = world["sessions"]
     spare["level"] = 11.0
-    hard["active_from"] = sessions[4]["decided_at"]
-    easy["active_from"] = easy["active_until"] = sessions[0]["decided_at"] + timedelta(days=900)
+    hard["active_from"] = sessions[4]["decided_at"]  # the fifth day
+    spare["active_from"] = spare["active_until"] = sessions[0]["decided_at"] + timedelta(days=900)
     world["users"][6]["consent"] = False
     for row in sessions:
         row["content_id"] = "rest"
-        row["eligible"] = ["rest", "hard"]
-    sessions[0]["content_id"] = sessions[4]["content_id"] = "hard"
+        row["eligible"] = ["rest", "easy"]
+    sessions[0].update(content_id="hard", eligible=None)
+    sessions[4].update(content_id="hard", eligible=["rest", "hard"])
+    sessions[20]["eligible"] = ["rest", "hard"]
     sessions[10].update(content_id="spare", eligible=None)
     sessions[11]["eligible"] = ["rest", "spare"]
     result = validate_frames(frames_of(world), most_in_quarantine=0.9)
-    assert dict(result.quarantined["contents"].select("content_id", "reasons").rows()) == {
-        "easy": ["V503"],
-        "spare": ["V204"],
+    assert dict(tables_in(result.quarantined)["contents"].select("content_id", "reasons").rows()) == {
+        "spare": ["V204", "V503"],
     }
-    reasons = dict(result.quarantined["sessions"].select("decision_id", "reasons").rows())
+    reasons = dict(tables_in(result.quarantined)["sessions"].select("decision_id", "reasons").rows())
     assert reasons == {
         "d00-1": ["V504"],
-        "d02-1": ["V902"],
-        "d02-2": ["V902"],
+        "d02-1": ["V504", "V902"],
+        "d02-2": ["V509", "V902"],
+        "d04-1": ["V509"],
         **{f"d06-{day}": ["V502"] for day in range(1, 6)},
     }
-    assert set(result.quarantined["measurements"]["user_id"]) == {"u06"}
+    assert set(tables_in(result.quarantined)["measurements"]["user_id"]) == {"u06"}
 
 
 def test_rows_without_an_id_are_named_by_their_place_in_the_file(
