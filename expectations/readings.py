@@ -9,24 +9,28 @@ from expectations.rule import Rule, holds
 from expectations.thresholds import Thresholds
 from posology.therapy import Status
 
-NEIGHBOURS = (-2, -1, 1, 2)
-
 
 def reading_rules(status: Status, limits: Thresholds) -> Iterator[Rule]:
     """V209, over readings sorted by user and time that nothing else is wrong with.
 
-    A reading leaps when it is too far from each of up to two readings before and after: of a
-    slip of the keyboard among good readings, only the slip; of two readings alone, both.
+    A reading leaps when it is too far from the one before and the one after; a user's first and last, which have
+    one neighbour only, when they are too far from the next two. Of a slip of the keyboard among good
+    readings it is the slip; of two readings alone, both.
     """
-    readings = [_agrees(status, limits, step) for step in NEIGHBOURS]
-    has_neighbour = pl.any_horizontal(agrees.is_not_null() for agrees in readings)
-    agrees_with_one = pl.any_horizontal(agrees.fill_null(value=False) for agrees in readings)
+    before, after = _agrees(status, limits, 1), _agrees(status, limits, -1)
+    further = pl.coalesce(
+        pl.when(before.is_null()).then(_agrees(status, limits, -2)),
+        pl.when(after.is_null()).then(_agrees(status, limits, 2)),
+    )
+    each = (before, after, further)
+    is_alone = pl.all_horizontal(agrees.is_null() for agrees in each)
+    agrees_with_one = pl.any_horizontal(agrees.fill_null(value=False) for agrees in each)
     says = f"does not leap further than a patient can in the time between, by the range of {status.instrument}"
     why = (
         f"At one moment {limits.leap_share:.0%} of the range, over {status.final_after_days:g} days all of it, "
         f"and {limits.leap_changes:g} smallest important changes at any time."
     )
-    yield holds("V209", "score", says, ~has_neighbour | agrees_with_one, why=why)
+    yield holds("V209", "score", says, is_alone | agrees_with_one, why=why)
 
 
 def _agrees(status: Status, limits: Thresholds, step: int) -> pl.Expr:
