@@ -10,10 +10,11 @@ from typing import Any
 from prefect import flow, runtime
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from flows.cluster import each_block
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.report import Origin
 from flows.home import Home
-from flows.params import read_params
+from flows.params import Params, read_params
 from flows.registry import Registry
 from flows.settings import Settings
 from flows.stages.evaluate import evaluate
@@ -62,6 +63,11 @@ def _read_source(therapy: Therapy, data: str | None, settings: Settings) -> Path
 def _snapshot(workspace: Workspace, therapy_file: str, data: str | None, settings: Settings) -> None:
     therapy = load_therapy(therapy_file)
     snapshot(workspace, therapy_file, _read_source(therapy, data, settings))
+
+
+def _featurize(workspace: Workspace, params: Params, settings: Settings) -> None:
+    with each_block(settings.dask_address, workspace.root) as each:
+        featurize(workspace, params, each)
 
 
 def _champion(home: Home, settings: Settings, therapy: str) -> Path | None:
@@ -119,7 +125,7 @@ def _show(retrained: Retrained) -> None:
 take_snapshot = step("Take a snapshot of the four tables", _snapshot, retries=2)
 version_snapshot = step("Version the snapshot with DVC", keep_snapshot, retries=2)
 validate_data = step("Validate the data with Great Expectations", validate)
-build_features = step("Fold courses into features", featurize)
+build_features = step("Fold courses into features", _featurize)
 train_f = step("Train the predictor of feedback (F)", train_feedback)
 train_mf = step("Train the predictor of final status (Mf)", train_status)
 find_champion = step("Find the champion to compare with", _champion, retries=2)
@@ -160,7 +166,7 @@ def _run_stages(workspace: Workspace, therapy: str, data: str | None, home: Home
     again = f'posology retrain {therapy} --data "$POSOLOGY_HOME/snapshots/{name}/{kept.folder.name}/tables"'
     origin = Origin(kept.version, kept.folder, git_commit(), settings.author, again)
     validate_data(workspace, home.docs / name)
-    build_features(workspace, params)
+    build_features(workspace, params, settings)
     train_f(workspace, params)
     train_mf(workspace, params)
     judge_candidate(workspace, params, origin, find_champion(home, settings, name))

@@ -105,12 +105,14 @@ def planned_blocks(
     """
     if patients_per_block < 1:
         raise ValueError(f"patients_per_block: expected 1 or more, got {patients_per_block}")
-    tables = _tables(folder, therapy, columns, numbered=numbered)
+    tables = _tables(folder, therapy, columns, numbered=False)
     files = {name: folder / f"{name}.parquet" for name in NAMES}
     starts = _starts(tables, files, patients_per_block)
     with tempfile.TemporaryDirectory(prefix="posology-blocks-") as temporary:
         parts = {
-            name: sorted_parts(tables[name], starts, folder=Path(temporary, name), file=files[name])
+            name: sorted_parts(
+                tables[name], starts, folder=Path(temporary, name), file=files[name], number=ROW if numbered else None
+            )
             for name in OF_PATIENTS
             if starts and times_read(files[name], starts) > MOST_READ
         }

@@ -31,7 +31,9 @@ def rows_of(slices: Sequence[Slice], like: pl.LazyFrame) -> pl.LazyFrame:
     )
 
 
-def sorted_parts(rows: pl.LazyFrame, starts: Sequence[str], *, folder: Path, file: Path) -> list[tuple[Slice, ...]]:
+def sorted_parts(
+    rows: pl.LazyFrame, starts: Sequence[str], *, folder: Path, file: Path, number: str | None
+) -> list[tuple[Slice, ...]]:
     """Sort the rows of a file in parts; for each block where its rows are, those of one user in their order.
 
     Args:
@@ -39,6 +41,7 @@ def sorted_parts(rows: pl.LazyFrame, starts: Sequence[str], *, folder: Path, fil
         starts: first ``user_id`` of each block but the first, in order.
         folder: where the parts are written; must not exist.
         file: where the rows are from, for errors.
+        number: name of a first column to add, the place of the row, from 0.
 
     Raises:
         TableError: the file cannot be read.
@@ -46,8 +49,8 @@ def sorted_parts(rows: pl.LazyFrame, starts: Sequence[str], *, folder: Path, fil
     folder.mkdir()
     blocks: list[list[Slice]] = [[] for _ in range(len(starts) + 1)]
     try:
-        for number, part in enumerate(_parts(rows)):
-            target = folder / f"{number}.arrow"
+        for nth, part in enumerate(_parts(rows, number)):
+            target = folder / f"{nth}.arrow"
             part.write_ipc(target, compression="lz4", record_batch_size=BATCH_ROWS)
             for slices, (begin, end) in zip(blocks, pairwise(_bounds(part["user_id"], starts)), strict=True):
                 if begin < end:
@@ -63,10 +66,13 @@ def _bounds(user_ids: pl.Series, starts: Sequence[str]) -> list[int]:
     return [0, *(within + user_ids.null_count()), user_ids.len()]
 
 
-def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    batches = rows.collect_batches(chunk_size=PART_ROWS, maintain_order=True, engine="streaming")
-    for batch in batches:
-        yield batch.sort("user_id", nulls_last=False, maintain_order=True)
+def _parts(rows: pl.LazyFrame, number: str | None) -> Iterator[pl.DataFrame]:
+    height = 0
+    for batch in rows.collect_batches(chunk_size=PART_ROWS, maintain_order=True, engine="streaming"):
+        # Numbered here: a reader that numbers the rows itself holds twice as many of them at once.
+        part = batch if number is None else batch.with_row_index(number, offset=height)
+        height += batch.height
+        yield part.sort("user_id", nulls_last=False, maintain_order=True)
 
 
 def times_read(file: Path, starts: Sequence[str]) -> float:
