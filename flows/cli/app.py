@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, learn, review, run, validation
+from flows.cli import data, learn, records, review, run, simulate, validation
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -41,9 +41,10 @@ def posology(
 
 
 app.command()(run.demo)
-app.command()(data.simulate)
+app.command()(simulate.simulate)
 app.command()(validation.validate)
 app.command()(data.load)
+app.add_typer(records.fhir_app, name="fhir")
 app.command()(learn.retrain)
 app.add_typer(review.review_app, name="review")
 app.command()(review.promote)

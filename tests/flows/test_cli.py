@@ -21,6 +21,9 @@ COMMANDS = (
     ("simulate",),
     ("validate",),
     ("load",),
+    ("fhir",),
+    ("fhir", "write"),
+    ("fhir", "read"),
     ("retrain",),
     ("review",),
     ("review", "list"),
@@ -101,7 +104,8 @@ def test_the_help_lists_every_command(posology: Posology) -> None:
     from flows.cli.app import app
 
     known = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert known | {"review"} == {command[0] for command in COMMANDS}
+    known |= {str(group.name) for group in app.registered_groups}
+    assert known == {command[0] for command in COMMANDS}
     assert all(command[0] in posology("--help").said for command in COMMANDS)
 
 
