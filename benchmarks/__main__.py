@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import bootstrap, choice, features, retrain, simulator
+from benchmarks import bootstrap, choice, features, retrain, simulator, size
 from benchmarks.machine import load, machine
 from benchmarks.pages import keep, text_of
 from benchmarks.result import Result
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "choice": choice.run,
     "bootstrap": bootstrap.run,
     "simulator": simulator.run,
+    "size": size.run,
 }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from prefect import flow, runtime
 from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
+from flows.cluster import each_block
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.report import Origin
 from flows.home import Home
-from flows.params import read_params
+from flows.params import Params, read_params
 from flows.registry import Registry
 from flows.settings import Settings
 from flows.snapshots import Snapshot, accept, keep_snapshot, last_accepted, snapshot_at
@@ -60,6 +61,11 @@ def _before(kept: Snapshot, home: Home) -> Path | None:
     if before is None or kept.as_of or before.record["taken_at"] >= kept.record["taken_at"]:
         return None
     return before.folder
+
+
+def _featurize(workspace: Workspace, params: Params, settings: Settings) -> None:
+    with each_block(settings.dask_address, workspace.root) as each:
+        featurize(workspace, params, each)
 
 
 def _champion(home: Home, settings: Settings, therapy: str) -> Path | None:
@@ -117,7 +123,7 @@ def _show(retrained: Retrained) -> None:
 take_snapshot = step("Take a snapshot of the four tables", take, retries=2)
 version_snapshot = step("Version the snapshot with DVC", keep_snapshot, retries=2)
 validate_data = step("Validate the data with Great Expectations", _validate)
-build_features = step("Fold courses into features", featurize)
+build_features = step("Fold courses into features", _featurize)
 train_f = step("Train the predictor of feedback (F)", train_feedback)
 train_mf = step("Train the predictor of final status (Mf)", train_status)
 find_champion = step("Find the champion to compare with", _champion, retries=2)
@@ -163,7 +169,7 @@ def _run_stages(
     again = f"posology retrain {therapy} --snapshot {kept.name}"
     origin = Origin(kept.version, kept.folder, git_commit(), settings.author, again)
     validate_data(workspace, kept, home)
-    build_features(workspace, params)
+    build_features(workspace, params, settings)
     train_f(workspace, params)
     train_mf(workspace, params)
     judge_candidate(workspace, params, origin, find_champion(home, settings, name))

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
     store_url: str = Field(default="", repr=False, description="operational store; default: SQLite in the home")
     mlflow_tracking_uri: str = Field(default="", repr=False, description="default: SQLite in the home")
     prefect_api_url: str | None = Field(default=None, description="None: a local server in the home")
+    dask_address: str | None = Field(
+        default=None, description="Dask scheduler whose workers fold courses; they see the home. None: folded here"
+    )
     retrain_cron: str = Field(default="0 3 * * 1", description="when the scheduled retraining runs, UTC")
     retrain_therapies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="therapies retrained on schedule; in the environment separated by commas"

@@ -1,46 +1,23 @@
-"""Courses as event arrays: everything known about users, in time order.
+"""Courses as the fold takes them: readings, decisions and feedback of all users, each in time order.
 
-An event is known at one time: a reading when it was taken, a decision when it
-was made, feedback when it arrived, or its absence when it was due. Feedback
-never comes before its own decision.
+A reading is known when it was taken, a decision when it was made, feedback
+when it arrived, or its absence when it was due. Feedback never comes before
+its own decision.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from polars._typing import SearchSortedSide
 
-from models.contents import ContentArrays, places_in
-from models.fold import DECIDED, FED_BACK, FED_BACK_AT_ONCE, MEASURED
+from models.contents import ContentArrays
+from models.fold import Courses
 from posology.errors import TableError
 from posology.tables import Tables
 from posology.therapy import Therapy
 
 MICROSECONDS_PER_DAY = 86_400_000_000
-
-
-@dataclass(frozen=True)
-class Courses:
-    """Events of all users, sorted by user, time and kind.
-
-    Attributes:
-        user: (n_events,) place in the users table.
-        time: (n_events,) days since 1970.
-        kind: (n_events,) MEASURED, FED_BACK, DECIDED or FED_BACK_AT_ONCE.
-        content: (n_events,) place in the contents table, -1 where there is none.
-        value: (n_events,) score, F, or NaN for a decision.
-        session: (n_events,) row of the sessions table for a decision, else -1.
-        enrolled: (n_users,) days since 1970.
-    """
-
-    user: np.ndarray
-    time: np.ndarray
-    kind: np.ndarray
-    content: np.ndarray
-    value: np.ndarray
-    session: np.ndarray
-    enrolled: np.ndarray
 
 
 class KnownFeedback(NamedTuple):
@@ -73,39 +50,47 @@ def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Cou
     Raises:
         TableError: rows of somebody who is not in the users table.
     """
-    measured, sessions = tables.measurements, tables.sessions
-    users = pl.Enum(tables.users["user_id"])
-    user, content = _users(tables, "sessions", users), contents.places(sessions["content_id"])
-    decided_at = _days(sessions["decided_at"].to_numpy())
-    known = feedback_known(therapy, sessions)
-    is_known, known_at = ~np.isnan(known.value), _days(known.known_at)
-    fed_back = np.where(known_at > decided_at, FED_BACK, FED_BACK_AT_ONCE)
-    nothing, none = np.full(measured.height, -1), np.full(sessions.height, np.nan)
-    columns = {
-        "user": (_users(tables, "measurements", users), user[is_known], user),
-        "time": (_days(measured["measured_at"].to_numpy()), known_at[is_known], decided_at),
-        "kind": (np.full(measured.height, MEASURED), fed_back[is_known], np.full(sessions.height, DECIDED)),
-        "content": (nothing, content[is_known], content),
-        "value": (measured["score"].to_numpy(), known.value[is_known], none),
-        "session": (nothing, np.full(is_known.sum(), -1), np.arange(sessions.height)),
-    }
-    events = {name: np.concatenate(parts) for name, parts in columns.items()}
-    order = np.lexsort((events["kind"], events["time"], events["user"]))
-    enrolled = _days(tables.users["enrolled_at"].to_numpy())
-    return Courses(**{name: column[order] for name, column in events.items()}, enrolled=enrolled)
+    known = feedback_known(therapy, tables.sessions)
+    courses = Courses(
+        enrolled=_days(tables.users["enrolled_at"].to_numpy()),
+        readings_end=_ends(tables, "measurements"),
+        measured=_days(tables.measurements["measured_at"].to_numpy()),
+        score=tables.measurements["score"].to_numpy(),
+        sessions_end=_ends(tables, "sessions"),
+        decided=_days(tables.sessions["decided_at"].to_numpy()),
+        content=contents.places(tables.sessions["content_id"]),
+        known=_days(known.known_at),
+        feedback=known.value,
+    )
+    _check_order(courses.measured, courses.readings_end)
+    _check_order(courses.decided, courses.sessions_end)
+    return courses
+
+
+def _check_order(time: np.ndarray, ends: np.ndarray) -> None:
+    goes_back = np.diff(time, append=np.inf) < 0
+    goes_back[ends[ends > 0] - 1] = False  # the next row is another user's
+    if goes_back.any():
+        raise ValueError("expected tables sorted by user and time, as posology.tables.ORDERS has them")
 
 
 def _days(times: np.ndarray) -> np.ndarray:
     return times.astype("datetime64[us]").astype(np.int64) / MICROSECONDS_PER_DAY
 
 
-def _users(tables: Tables, table: str, users: pl.Enum) -> np.ndarray:
-    places = places_in(users, getattr(tables, table)["user_id"])
-    strangers = int((places < 0).sum())
+def _ends(tables: Tables, table: str) -> np.ndarray:
+    """(n_users,) where the rows of each user end: tables are sorted by user."""
+    if not (tables.users["user_id"].is_sorted() and getattr(tables, table)["user_id"].is_sorted()):
+        raise ValueError("expected tables sorted by user_id, as posology.tables.ORDERS has them")
+    users, ids = pl.lit(tables.users["user_id"]), getattr(tables, table)["user_id"]
+    sides: tuple[SearchSortedSide, ...] = ("left", "right")
+    bounds = pl.select(pl.lit(ids).search_sorted(users, side).cast(pl.Int64).alias(side) for side in sides)
+    begins, ends = bounds["left"].to_numpy(), bounds["right"].to_numpy()
+    strangers = ids.len() - int((ends - begins).sum())
     if strangers:
         raise TableError(
             f"{table}: {strangers} rows of users who are not in the table users; validate the tables first",
             table=table,
             column="user_id",
         )
-    return places
+    return ends

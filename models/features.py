@@ -9,7 +9,7 @@ import polars as pl
 
 from models.contents import ContentArrays
 from models.course import courses_of
-from models.fold import CANDIDATE, COURSE, DECIDED, PER_NUMBER, Catalogue, Folded, fold
+from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Catalogue, Courses, fold
 from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables
@@ -23,7 +23,7 @@ class Candidates(NamedTuple):
 
     Attributes:
         features: (n * n_contents, n_features), the contents of a decision together, in table order.
-        situations: n rows, see ``Features.situations``.
+        situations: n rows with ``decided_at``, U and context columns.
         recent: what was given before each decision.
     """
 
@@ -56,69 +56,75 @@ class Features:
         Raises:
             TableError: a content is not in the contents table.
         """
-        places = self.contents.places(tables.sessions["content_id"])[sessions]
+        courses = courses_of(self.therapy, tables, self.contents)
+        places = courses.content[sessions]
         if (places < 0).any():
             raise TableError(
                 f"sessions: {int((places < 0).sum())} contents to describe are not in the table contents",
                 table="sessions",
                 column="content_id",
             )
-        folded = self._fold(tables, sessions, all_candidates=False)
-        return self.join(folded.features, self.situations(tables, sessions), np.arange(sessions.size), places)
+        matrix = np.empty((sessions.size, len(self.names)), order="F")  # column by column, as tables are
+        self._fold(courses, sessions, matrix, all_candidates=False)
+        self._join(matrix, tables, courses.user_of(sessions), sessions, places)
+        return matrix
 
     def of_candidates(self, tables: Tables, sessions: np.ndarray) -> Candidates:
         """Every content at the decisions in these rows of the sessions table, each row once."""
         n_contents = self.contents.table.height
-        folded = self._fold(tables, sessions, all_candidates=True)
-        situations = self.situations(tables, sessions)
-        decisions = np.repeat(np.arange(sessions.size), n_contents)
-        places = np.tile(np.arange(n_contents), sessions.size)
-        recent = RecentDoses(folded.last_content, folded.in_a_row, folded.minutes, self._share_counts(folded))
-        return Candidates(self.join(folded.features, situations, decisions, places), situations, recent)
-
-    def situations(self, tables: Tables, sessions: np.ndarray) -> pl.DataFrame:
-        """``decided_at``, U and context columns of these rows of the sessions table."""
-        rows = tables.sessions[["user_id", "decided_at", *self.therapy.context]][sessions]
-        users = tables.users[["user_id", *self.therapy.user]]
-        return rows.join(users, on="user_id", how="left", maintain_order="left")
-
-    def _fold(self, tables: Tables, sessions: np.ndarray, *, all_candidates: bool) -> Folded:
+        matrix = np.empty((sessions.size * n_contents, len(self.names)))
         courses = courses_of(self.therapy, tables, self.contents)
-        place = np.full(tables.sessions.height, -1)
-        place[sessions] = np.arange(sessions.size)
-        if np.count_nonzero(place >= 0) < sessions.size:
+        before, users = self._fold(courses, sessions, matrix, all_candidates=True), courses.user_of(sessions)
+        places = np.tile(np.arange(n_contents), sessions.size)
+        self._join(matrix, tables, np.repeat(users, n_contents), np.repeat(sessions, n_contents), places)
+        rows = tables.sessions[["user_id", "decided_at", *self.therapy.context]][sessions]
+        situations = rows.hstack(tables.users[[*self.therapy.user]][users])
+        recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
+        return Candidates(matrix, situations, recent)
+
+    def _fold(self, courses: Courses, sessions: np.ndarray, matrix: np.ndarray, *, all_candidates: bool) -> Before:
+        """Write the folded features into the first columns of the matrix."""
+        arrays, wanted = self.contents, np.full(courses.decided.size, -1)
+        wanted[sessions] = np.arange(sessions.size)
+        if np.count_nonzero(wanted >= 0) < sessions.size:
             raise ValueError("expected each row of sessions once")
-        wanted = np.full(courses.kind.size, -1)
-        is_decision = courses.kind == DECIDED
-        wanted[is_decision] = place[courses.session[is_decision]]
-        arrays = self.contents
-        return fold(
-            courses.user,
-            courses.time,
-            courses.kind,
-            courses.content,
-            courses.value,
+        n_groups = len(arrays.group_values)
+        before = Before.room_for(sessions.size if all_candidates else 0, n_groups)
+        fold(
+            courses,
             wanted,
-            courses.enrolled,
             Catalogue(arrays.groups, arrays.numbers, arrays.minutes),
-            len(arrays.group_values),
+            n_groups,
+            matrix,
+            before,
             all_candidates=all_candidates,
         )
+        return before
 
-    def _share_counts(self, folded: Folded) -> np.ndarray:
+    def _share_counts(self, before: Before) -> np.ndarray:
         has_cap = self.therapy.safety.caps.feature is not None
-        return folded.group_counts if has_cap else folded.group_counts[:, :0]
+        return before.group_counts if has_cap else before.group_counts[:, :0]
+
+    def _join(
+        self, matrix: np.ndarray, tables: Tables, users: np.ndarray, sessions: np.ndarray, places: np.ndarray
+    ) -> None:
+        """Write what the fold does not tell into the last columns: the place, U, context and the content's columns."""
+        user, context = _encode(tables.users, self.therapy.user), _encode(tables.sessions, self.therapy.context)
+        told = ((user, users), (context, sessions), (self._encoded_contents, places))
+        columns = [places, *(column[rows] for encoded, rows in told for column in encoded)]
+        for number, column in enumerate(columns, start=len(self.names) - len(columns)):
+            matrix[:, number] = column
 
     def join(
         self, folded: np.ndarray, situations: pl.DataFrame, decisions: np.ndarray, places: np.ndarray
     ) -> np.ndarray:
-        """(n, n_features) what the fold tells of n rows, joined by what is known of each row's decision and content."""
+        """(n, n_features) what a fold told of n rows, joined by what is known of each row's decision and content."""
         known = encode(situations, self.therapy.user | self.therapy.context)
-        return np.column_stack([folded, places, known[decisions], self._encoded_contents[places]])
+        return np.column_stack([folded, places, known[decisions], *(column[places] for column in self._encoded_contents)])
 
     @cached_property
-    def _encoded_contents(self) -> np.ndarray:
-        return encode(self.contents.table, self.therapy.content)
+    def _encoded_contents(self) -> list[np.ndarray]:
+        return _encode(self.contents.table, self.therapy.content)
 
 
 def _names(columns: Columns) -> list[str]:
@@ -133,10 +139,15 @@ def _names(columns: Columns) -> list[str]:
 
 def encode(frame: pl.DataFrame, columns: Columns) -> np.ndarray:
     """(n, n_names) declared columns as numbers; what is missing is NaN, words and pictures are left out."""
+    encoded = _encode(frame, columns)
+    return np.column_stack(encoded) if encoded else np.zeros((frame.height, 0))
+
+
+def _encode(frame: pl.DataFrame, columns: Columns) -> list[np.ndarray]:
     encoded: list[np.ndarray] = []
     for name, column in columns.items():
         if column.kind == "category":
             encoded += [frame[name].eq(value).cast(pl.Float64).to_numpy() for value in column.values or ()]
         elif column.kind in {"number", "boolean"}:
             encoded.append(frame[name].cast(pl.Float64).to_numpy())
-    return np.column_stack(encoded) if encoded else np.zeros((frame.height, 0))
+    return encoded

@@ -5,7 +5,7 @@ functions ``update`` and ``describe``. A state holds what happened before now
 and nothing else, so a feature cannot see the future.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numba
 import numpy as np
@@ -70,7 +70,8 @@ class State(NamedTuple):
     """What is known of one course so far.
 
     ``course`` (14,), ``content`` (n_contents, 4), ``group`` (n_groups, 4 + 2 n_numbers),
-    ``recent_groups`` (9,) newest first, ``dose_at`` and ``dose`` (64,) newest first.
+    ``recent_groups`` (9,), ``dose_at`` and ``dose`` (64,): the contents given last, the one given nth at place
+    n modulo the length.
     """
 
     course: np.ndarray
@@ -92,27 +93,48 @@ class Catalogue(NamedTuple):
     minutes: np.ndarray
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def empty_state(n_contents: int, n_groups: int, n_numbers: int) -> State:
     """The state of a course in which nothing happened yet."""
-    course = np.full(14, np.nan)
+    state = State(
+        np.empty(14),
+        np.empty((n_contents, 4)),
+        np.empty((n_groups, G_NUMBERS + 2 * n_numbers)),
+        np.empty(LOOK_BACK, dtype=np.int64),
+        np.empty(DOSES_KEPT),
+        np.empty(DOSES_KEPT),
+    )
+    clear(state)
+    return state
+
+
+@numba.njit(cache=True, error_model="numpy")
+def clear(state: State) -> None:
+    """Forget the course, for the next one."""
+    state.course[:] = np.nan
     for place in (GIVEN, RATE, IN_A_ROW, FEEDBACKS, FEEDBACK_SUM, SCORES):
-        course[place] = 0.0
-    course[LAST_CONTENT] = -1.0
-    content = np.full((n_contents, 4), np.nan)
-    content[:, C_GIVEN] = 0.0
-    content[:, C_FEEDBACKS] = 0.0
-    group = np.full((n_groups, G_NUMBERS + 2 * n_numbers), np.nan)
-    group[:, G_GIVEN] = 0.0
-    return State(course, content, group, np.full(LOOK_BACK, -1), np.full(DOSES_KEPT, -np.inf), np.zeros(DOSES_KEPT))
+        state.course[place] = 0.0
+    state.course[LAST_CONTENT] = -1.0
+    state.content[:] = np.nan
+    state.content[:, C_GIVEN] = 0.0
+    state.content[:, C_FEEDBACKS] = 0.0
+    state.group[:] = np.nan
+    state.group[:, G_GIVEN] = 0.0
+    state.recent_groups[:] = -1
+    state.dose_at[:] = -np.inf
+    state.dose[:] = 0.0
 
 
-@numba.njit(cache=True)
+# Compiled into its callers: a call would count references to every array of a state.
+_woven = numba.njit(cache=True, error_model="numpy", inline="always")
+
+
+@_woven
 def _toward(old: float, new: float, weight: float) -> float:
     return new if np.isnan(old) else old + weight * (new - old)
 
 
-@numba.njit(cache=True)
+@_woven
 def update(state: State, catalogue: Catalogue, kind: int, time: float, place: int, value: float) -> None:
     """Change the state in place by one event; ``place`` is the content's, -1 for none or an unknown one."""
     course = state.course
@@ -128,7 +150,7 @@ def update(state: State, catalogue: Catalogue, kind: int, time: float, place: in
         _update_given(state, catalogue, time, place)
 
 
-@numba.njit(cache=True)
+@_woven
 def _update_feedback(state: State, catalogue: Catalogue, place: int, value: float) -> None:
     course = state.course
     course[FEEDBACKS] += 1
@@ -138,56 +160,58 @@ def _update_feedback(state: State, catalogue: Catalogue, place: int, value: floa
     course[FEEDBACK_SLOW] = _toward(course[FEEDBACK_SLOW], value, SLOW)
     if place < 0:
         return
-    content, group = state.content[place], state.group[catalogue.group[place]]
-    content[C_FEEDBACKS] += 1
-    content[C_RECENT] = _toward(content[C_RECENT], value, FAST)
-    group[G_LAST] = value
-    group[G_RECENT] = _toward(group[G_RECENT], value, FAST)
+    content, group, alike = state.content, state.group, catalogue.group[place]
+    content[place, C_FEEDBACKS] += 1
+    content[place, C_RECENT] = _toward(content[place, C_RECENT], value, FAST)
+    group[alike, G_LAST] = value
+    group[alike, G_RECENT] = _toward(group[alike, G_RECENT], value, FAST)
 
 
-@numba.njit(cache=True)
+@_woven
 def _update_given(state: State, catalogue: Catalogue, time: float, place: int) -> None:
     course = state.course
     course[IN_A_ROW] = course[IN_A_ROW] + 1 if place >= 0 and place == course[LAST_CONTENT] else 1
     course[LAST_CONTENT] = place
     course[RATE] = _rate(course, time) + 1
+    nth = int(course[GIVEN])
     course[GIVEN] += 1
     course[GIVEN_AT] = time
-    state.recent_groups[1:] = state.recent_groups[:-1].copy()
-    state.recent_groups[0] = -1
-    state.dose_at[1:] = state.dose_at[:-1].copy()
-    state.dose[1:] = state.dose[:-1].copy()
-    state.dose_at[0], state.dose[0] = time, catalogue.minutes[place]
+    state.dose_at[nth % DOSES_KEPT], state.dose[nth % DOSES_KEPT] = time, catalogue.minutes[place]
+    state.recent_groups[nth % LOOK_BACK] = catalogue.group[place] if place >= 0 else -1
     if place < 0:
         return
-    state.recent_groups[0] = catalogue.group[place]
-    content, group = state.content[place], state.group[catalogue.group[place]]
-    content[C_GIVEN] += 1
-    content[C_AT] = time
-    group[G_GIVEN] += 1
-    group[G_AT] = time
+    content, group, alike = state.content, state.group, catalogue.group[place]
+    content[place, C_GIVEN] += 1
+    content[place, C_AT] = time
+    group[alike, G_GIVEN] += 1
+    group[alike, G_AT] = time
     for number in range(catalogue.numbers.shape[1]):
         at = G_NUMBERS + 2 * number
-        group[at] = _toward(group[at], catalogue.numbers[place, number], FAST)
-        group[at + 1] = catalogue.numbers[place, number]
+        group[alike, at] = _toward(group[alike, at], catalogue.numbers[place, number], FAST)
+        group[alike, at + 1] = catalogue.numbers[place, number]
 
 
-@numba.njit(cache=True)
+@_woven
 def _rate(course: np.ndarray, time: float) -> float:
     if course[GIVEN] == 0:
         return 0.0
     return course[RATE] * np.exp(-(time - course[GIVEN_AT]) / RATE_DAYS)
 
 
-@numba.njit(cache=True)
+@_woven
 def minutes_last_24h(state: State, time: float) -> float:
     """Dose in the 24 hours before; infinite when as many contents were given as the state keeps."""
-    if state.dose_at[-1] > time - 1.0:
+    nth = int(state.course[GIVEN])
+    if state.dose_at[nth % DOSES_KEPT] > time - 1.0:  # the oldest that is kept
         return np.inf
-    return state.dose[state.dose_at > time - 1.0].sum()
+    minutes = 0.0
+    while state.dose_at[(nth - 1) % DOSES_KEPT] > time - 1.0:
+        nth -= 1
+        minutes += state.dose[nth % DOSES_KEPT]
+    return minutes
 
 
-@numba.njit(cache=True)
+@_woven
 def describe(state: State, catalogue: Catalogue, enrolled: float, time: float, place: int, out: np.ndarray) -> None:
     """Write the features of giving one content now into ``out``, in the order COURSE, CANDIDATE, PER_NUMBER."""
     course = state.course
@@ -206,74 +230,140 @@ def describe(state: State, catalogue: Catalogue, enrolled: float, time: float, p
     out[12] = course[SCORE_LAST]
     out[13] = course[SCORE_LAST] - course[SCORE_FIRST]
     out[14] = time - course[SCORE_AT]
-    content, group = state.content[place], state.group[catalogue.group[place]]
-    out[15] = content[C_GIVEN]
+    content, group, alike = state.content, state.group, catalogue.group[place]
+    out[15] = content[place, C_GIVEN]
     out[16] = course[IN_A_ROW] if place == course[LAST_CONTENT] else 0.0
-    out[17] = time - content[C_AT]
-    out[18] = content[C_RECENT]
-    out[19] = group[G_GIVEN]
-    out[20] = (state.recent_groups == catalogue.group[place]).sum()
-    out[21] = time - group[G_AT]
-    out[22] = group[G_LAST]
-    out[23] = group[G_RECENT]
+    out[17] = time - content[place, C_AT]
+    out[18] = content[place, C_RECENT]
+    out[19] = group[alike, G_GIVEN]
+    out[20] = _times_recent(state, alike)
+    out[21] = time - group[alike, G_AT]
+    out[22] = group[alike, G_LAST]
+    out[23] = group[alike, G_RECENT]
     for number in range(catalogue.numbers.shape[1]):
         at = G_NUMBERS + 2 * number
-        out[24 + 2 * number] = catalogue.numbers[place, number] - group[at]
-        out[25 + 2 * number] = catalogue.numbers[place, number] - group[at + 1]
+        out[24 + 2 * number] = catalogue.numbers[place, number] - group[alike, at]
+        out[25 + 2 * number] = catalogue.numbers[place, number] - group[alike, at + 1]
 
 
-class Folded(NamedTuple):
-    """Features (n_rows, n_features) and, per wanted decision, what was given just before it."""
+@_woven
+def _times_recent(state: State, group: int) -> int:
+    times = 0
+    for recent in state.recent_groups:
+        times += recent == group
+    return times
 
-    features: np.ndarray
+
+class Courses(NamedTuple):
+    """What happened to n_users users: n_readings readings, n_sessions decisions and what came back, each in order.
+
+    Sorted by user and time; what came back stands with its decision.
+
+    Attributes:
+        enrolled: (n_users,) days since 1970.
+        readings_end: (n_users,) where the readings of each user end.
+        measured: (n_readings,) days since 1970.
+        score: (n_readings,)
+        sessions_end: (n_users,) where the sessions of each user end.
+        decided: (n_sessions,) days since 1970.
+        content: (n_sessions,) place in the contents table, -1 for one that is not there.
+        known: (n_sessions,) when F was known, days since 1970; never before the decision.
+        feedback: (n_sessions,) F, NaN where there is none.
+    """
+
+    enrolled: np.ndarray
+    readings_end: np.ndarray
+    measured: np.ndarray
+    score: np.ndarray
+    sessions_end: np.ndarray
+    decided: np.ndarray
+    content: np.ndarray
+    known: np.ndarray
+    feedback: np.ndarray
+
+    def user_of(self, sessions: np.ndarray) -> np.ndarray:
+        """(n,) the user of each of these sessions."""
+        return np.searchsorted(self.sessions_end, sessions, side="right")
+
+
+class Before(NamedTuple):
+    """What was given just before each of n wanted decisions; ``group_counts`` (n, n_groups) are of the last nine."""
+
     last_content: np.ndarray
     in_a_row: np.ndarray
     minutes: np.ndarray
-    group_counts: np.ndarray  # (n_wanted, n_groups) of the last nine
+    group_counts: np.ndarray
+
+    @classmethod
+    def room_for(cls, n: int, n_groups: int) -> Self:
+        """Arrays for n decisions, to be filled by ``fold``."""
+        whole = np.dtype(np.int64)
+        return cls(np.empty(n, whole), np.empty(n, whole), np.empty(n), np.zeros((n, n_groups), whole))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def fold(
-    user: np.ndarray,
-    time: np.ndarray,
-    kind: np.ndarray,
-    content: np.ndarray,
-    value: np.ndarray,
-    wanted: np.ndarray,  # (n_events,) place among the wanted decisions, -1 for the others
-    enrolled: np.ndarray,
+    courses: Courses,
+    wanted: np.ndarray,  # (n_sessions,) place among the wanted decisions, -1 for the others
     catalogue: Catalogue,
     n_groups: int,
+    out: np.ndarray,  # (n_wanted, n_features), or with all contents (n_wanted * n_contents, n_features)
+    before: Before,
     *,
-    all_candidates: bool,  # a row for every content, else for the content given
-) -> Folded:
-    """Fold all courses event by event and describe the wanted decisions."""
+    all_candidates: bool,
+) -> None:
+    """Fold all courses event by event and describe the wanted decisions in ``out`` and ``before``.
+
+    Events of one time come in the order reading, feedback to an earlier decision, decision, feedback to a decision
+    of that time.
+    """
     n_contents, n_numbers = catalogue.numbers.shape
-    n_wanted = wanted.max() + 1 if wanted.size else 0
-    per_decision = n_contents if all_candidates else 1
-    out = Folded(
-        np.empty((n_wanted * per_decision, len(COURSE) + len(CANDIDATE) + len(PER_NUMBER) * n_numbers)),
-        np.empty(n_wanted, dtype=np.int64),
-        np.empty(n_wanted, dtype=np.int64),
-        np.empty(n_wanted),
-        np.zeros((n_wanted, n_groups), dtype=np.int64),
-    )
     state = empty_state(n_contents, n_groups, n_numbers)
-    for event in range(user.size):
-        if event > 0 and user[event] != user[event - 1]:
-            state = empty_state(n_contents, n_groups, n_numbers)
-        row = wanted[event]
-        if row >= 0:
-            now, start = time[event], enrolled[user[event]]
-            if all_candidates:
-                for place in range(n_contents):
-                    describe(state, catalogue, start, now, place, out.features[row * n_contents + place])
+    reading, decision = 0, 0
+    for user in range(courses.enrolled.size):
+        last_reading, last_decision = courses.readings_end[user], courses.sessions_end[user]
+        order, fed_back = _order_known(courses, decision, last_decision), 0
+        while reading < last_reading or decision < last_decision or fed_back < order.size:
+            measured = courses.measured[reading] if reading < last_reading else np.inf
+            now = courses.decided[decision] if decision < last_decision else np.inf
+            known = courses.known[order[fed_back]] if fed_back < order.size else np.inf
+            if reading < last_reading and measured <= now and measured <= known:
+                update(state, catalogue, MEASURED, measured, -1, courses.score[reading])
+                reading += 1
+            elif fed_back < order.size and (known < now or (known == now and courses.decided[order[fed_back]] < now)):
+                session = order[fed_back]
+                update(state, catalogue, FED_BACK, known, courses.content[session], courses.feedback[session])
+                fed_back += 1
             else:
-                describe(state, catalogue, start, now, content[event], out.features[row])
-            out.last_content[row] = int(state.course[LAST_CONTENT])
-            out.in_a_row[row] = int(state.course[IN_A_ROW])
-            out.minutes[row] = minutes_last_24h(state, now)
-            for group in state.recent_groups:
-                if group >= 0:
-                    out.group_counts[row, group] += 1
-        update(state, catalogue, kind[event], time[event], content[event], value[event])
-    return out
+                content, row = courses.content[decision], wanted[decision]
+                if row >= 0:
+                    if all_candidates:
+                        _note(state, now, row, before)
+                    first, candidates = (0, n_contents) if all_candidates else (content, 1)
+                    for nth in range(candidates):
+                        place, at = first + nth, row * candidates + nth
+                        describe(state, catalogue, courses.enrolled[user], now, place, out[at])
+                update(state, catalogue, DECIDED, now, content, np.nan)
+                decision += 1
+        clear(state)
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _order_known(courses: Courses, begin: int, end: int) -> np.ndarray:
+    """The sessions of one user that have F, in the order in which it was known."""
+    sessions = np.flatnonzero(~np.isnan(courses.feedback[begin:end])) + begin
+    known = courses.known[sessions]
+    for nth in range(1, known.size):
+        if known[nth] < known[nth - 1]:
+            return sessions[np.argsort(known, kind="mergesort")]
+    return sessions
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _note(state: State, now: float, row: int, before: Before) -> None:
+    before.last_content[row] = int(state.course[LAST_CONTENT])
+    before.in_a_row[row] = int(state.course[IN_A_ROW])
+    before.minutes[row] = minutes_last_24h(state, now)
+    for group in state.recent_groups:
+        if group >= 0:
+            before.group_counts[row, group] += 1

@@ -36,9 +36,13 @@ def split(rows: pl.DataFrame, *, past_share: float) -> pl.DataFrame:
             Where all became known at one time there is no past, and only the
             split by patient is made.
     """
+    return split_at(rows, time_cut(rows, past_share=past_share))
+
+
+def split_at(rows: pl.DataFrame, cut: datetime | None) -> pl.DataFrame:
+    """The same with the last moment of the past given; without one only the split by patient is made."""
     parts = {user_id: part_of(user_id) for user_id in rows["user_id"].unique()}
-    parted = rows.with_columns(part=pl.Series([parts[user_id] for user_id in rows["user_id"]], dtype=pl.String))
-    cut = time_cut(rows, past_share=past_share)
+    parted = rows.with_columns(part=pl.col("user_id").replace_strict(parts, return_dtype=pl.String))
     if cut is None:
         return parted
     is_past = pl.col("known_at") <= cut

@@ -1,5 +1,6 @@
 """What the predictors learn: F of each session, Mf of each patient, and when each was known."""
 
+from datetime import datetime
 from typing import Literal
 
 import polars as pl
@@ -17,15 +18,24 @@ def targets_of(therapy: Therapy) -> tuple[Target, ...]:
     return tuple(target for target in TARGETS if getattr(therapy, target) is not None)
 
 
-def target_rows(therapy: Therapy, tables: Tables, target: Target) -> pl.DataFrame:
+def target_rows(therapy: Therapy, tables: Tables, target: Target, *, as_of: datetime | None = None) -> pl.DataFrame:
     """The sessions that have the target.
+
+    Args:
+        therapy: declares it.
+        tables: of all patients, or of some.
+        target: which.
+        as_of: when the data end, where the tables are of some patients only.
 
     Returns:
         ``session`` (row of the sessions table), ``user_id``, ``decision_id``,
         ``decided_at``, ``content_id``, ``target`` and ``known_at``.
     """
     sessions = tables.sessions.with_row_index("session")
-    rows = _feedback(therapy, tables, sessions) if target == "feedback" else _status(therapy, tables, sessions)
+    if target == "feedback":
+        rows = _feedback(therapy, tables, sessions).filter(pl.col("known_at") <= (as_of or tables.as_of))
+    else:
+        rows = _status(therapy, tables, sessions)
     known = pl.col("content_id").is_in(tables.contents["content_id"].implode())
     return rows.filter(known).select(
         pl.col("session").cast(pl.Int64), "user_id", "decision_id", "decided_at", "content_id", "target", "known_at"
@@ -56,7 +66,7 @@ def final_status(status: Status, measurements: pl.DataFrame) -> pl.DataFrame:
 def _feedback(therapy: Therapy, tables: Tables, sessions: pl.DataFrame) -> pl.DataFrame:
     value, known_at = feedback_known(therapy, tables.sessions)
     rows = sessions.with_columns(target=pl.lit(value), known_at=pl.lit(known_at).dt.replace_time_zone("UTC"))
-    return rows.filter(pl.col("target").is_not_nan() & (pl.col("known_at") <= tables.as_of))
+    return rows.filter(pl.col("target").is_not_nan())
 
 
 def _status(therapy: Therapy, tables: Tables, sessions: pl.DataFrame) -> pl.DataFrame:

@@ -2,15 +2,19 @@
 
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
 from posology.errors import TableError
-from posology.sorted_parts import sorted_parts, times_read
+from posology.sorted_parts import Slice, rows_of, sorted_parts, times_read
 from posology.tables import NAMES, collect_raw, fits, scan_raw
 from posology.therapy import Therapy
 
+Columns = Mapping[str, Collection[str]]
 OF_PATIENTS = ("users", "measurements", "sessions")
 ROW = "file:row"  # no column can be declared under a name with a colon
 MOST_READ = 3  # a file is sorted first when its blocks together would read more than this many times its rows
@@ -25,19 +29,67 @@ def headers_of(folder: Path, therapy: Therapy) -> dict[str, pl.DataFrame]:
     return {name: rows.head(0).collect() for name, rows in scan_raw(folder, therapy).items()}
 
 
-def blocks_of(
+@dataclass(frozen=True)
+class Block:
+    """Some patients of the four tables of a folder: where they are, to be read here or by whoever sees the files.
+
+    Attributes:
+        folder: where the four Parquet files are.
+        therapy: whose tables they are.
+        first: the least user_id; None for the first block, which has the rows without one too.
+        end: the first user_id that is too large; None for the last block.
+        columns: as in ``planned_blocks``.
+        numbered: as in ``planned_blocks``.
+        parts: table → its rows of this block, where they were sorted first.
+    """
+
+    folder: Path
+    therapy: Therapy
+    first: str | None
+    end: str | None
+    columns: Columns | None
+    numbered: bool
+    parts: Mapping[str, tuple[Slice, ...]]
+
+    def read(self) -> dict[str, pl.DataFrame]:
+        """The four tables.
+
+        Raises:
+            TableError: a file cannot be read.
+        """
+        tables = _tables(self.folder, self.therapy, self.columns, numbered=self.numbered)
+        rows = {
+            name: rows_of(self.parts[name], table) if name in self.parts else self._within(table)
+            for name, table in tables.items()
+            if name in OF_PATIENTS
+        }
+        return {
+            name: collect_raw(table, self.folder / f"{name}.parquet", engine="in-memory")
+            for name, table in (tables | rows).items()
+        }
+
+    def _within(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        user_id = pl.col("user_id")
+        if self.end is not None:
+            is_before = user_id < self.end
+            rows = rows.filter(is_before | user_id.is_null() if self.first is None else is_before)
+        return rows if self.first is None else rows.filter(user_id >= self.first)
+
+
+@contextmanager
+def planned_blocks(
     folder: Path,
     therapy: Therapy,
     *,
     patients_per_block: int,
-    columns: Mapping[str, Collection[str]] | None = None,
+    columns: Columns | None = None,
     numbered: bool = False,
-) -> Iterator[dict[str, pl.DataFrame]]:
-    """The four tables as they are in the files, block by block of patients in the order of their ids.
+) -> Iterator[list[Block]]:
+    """The tables of a folder divided into blocks of whole patients, in the order of their ids.
 
     Together the blocks hold every row of users, measurements and sessions once, rows without a user_id in the first.
-    All rows of one user_id are in one block, in the order of the file; contents are whole in each. Memory holds a
-    block, not a table: a file in another order than that of user_id is sorted in parts, in a temporary folder, first.
+    All rows of one user_id are in one block, in the order of the file; contents are whole in each. A file in another
+    order than that of user_id is sorted in parts first, in a temporary folder that lasts as long as this context.
 
     Only what is keyed by patient is whole in a block: rows of two users with one ``decision_id`` may be in two blocks.
 
@@ -49,31 +101,50 @@ def blocks_of(
         numbered: adds a column ``ROW``, the place of the row in its file, from 0.
 
     Raises:
-        TableError: before the first block, when a file is missing, cut off, not Parquet, or without a ``user_id``
-            that can be read as a string.
+        TableError: a file is missing, cut off, not Parquet, or without a ``user_id`` that can be read as a string.
     """
     if patients_per_block < 1:
         raise ValueError(f"patients_per_block: expected 1 or more, got {patients_per_block}")
-    tables = {
-        name: _wanted(name, rows.with_row_index(ROW) if numbered else rows, (columns or {}).get(name))
-        for name, rows in scan_raw(folder, therapy).items()
-    }
+    tables = _tables(folder, therapy, columns, numbered=False)
     files = {name: folder / f"{name}.parquet" for name in NAMES}
     starts = _starts(tables, files, patients_per_block)
     with tempfile.TemporaryDirectory(prefix="posology-blocks-") as temporary:
         parts = {
-            name: sorted_parts(tables[name], starts, folder=Path(temporary, name), file=files[name])
+            name: sorted_parts(
+                tables[name], starts, folder=Path(temporary, name), file=files[name], number=ROW if numbered else None
+            )
             for name in OF_PATIENTS
             if starts and times_read(files[name], starts) > MOST_READ
         }
-        for block in range(len(starts) + 1):
-            within = _within(starts, block)
-            rows = {
-                name: parts[name].of_block(block) if name in parts else table.filter(within)
-                for name, table in tables.items()
-                if name in OF_PATIENTS
-            }
-            yield {name: collect_raw(table, files[name]) for name, table in (tables | rows).items()}
+        yield [
+            Block(
+                folder, therapy, first, end, columns, numbered, {name: found[number] for name, found in parts.items()}
+            )
+            for number, (first, end) in enumerate(pairwise([None, *starts, None]))
+        ]
+
+
+def blocks_of(
+    folder: Path,
+    therapy: Therapy,
+    *,
+    patients_per_block: int,
+    columns: Columns | None = None,
+    numbered: bool = False,
+) -> Iterator[dict[str, pl.DataFrame]]:
+    """The four tables block by block; see ``planned_blocks``. Memory holds a block, not a table."""
+    with planned_blocks(
+        folder, therapy, patients_per_block=patients_per_block, columns=columns, numbered=numbered
+    ) as blocks:
+        for block in blocks:
+            yield block.read()
+
+
+def _tables(folder: Path, therapy: Therapy, columns: Columns | None, *, numbered: bool) -> dict[str, pl.LazyFrame]:
+    return {
+        name: _wanted(name, rows.with_row_index(ROW) if numbered else rows, (columns or {}).get(name))
+        for name, rows in scan_raw(folder, therapy).items()
+    }
 
 
 def _wanted(name: str, rows: pl.LazyFrame, columns: Collection[str] | None) -> pl.LazyFrame:
@@ -98,14 +169,3 @@ def _starts(tables: Mapping[str, pl.LazyFrame], files: Mapping[str, Path], patie
     ]
     known = pl.concat(ids)["user_id"].unique().drop_nulls().sort()
     return known.gather_every(patients_per_block)[1:].to_list()
-
-
-def _within(starts: list[str], block: int) -> pl.Expr:
-    user_id = pl.col("user_id")
-    if not starts:
-        return pl.lit(value=True)
-    if block == 0:
-        return user_id.is_null() | (user_id < starts[0])
-    if block == len(starts):
-        return user_id >= starts[-1]
-    return user_id.is_between(pl.lit(starts[block - 1]), pl.lit(starts[block]), closed="left")

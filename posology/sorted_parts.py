@@ -2,9 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -16,61 +16,63 @@ PART_ROWS = 200_000  # sorted at a time, in memory
 BATCH_ROWS = 4_096  # read from a part at a time
 
 
-@dataclass(frozen=True)
-class SortedParts:
-    """Rows in files that are each in the order of ``user_id``.
+class Slice(NamedTuple):
+    """Rows of a part: those from ``begin`` up to ``end``."""
 
-    Attributes:
-        files: in the order their rows came.
-        ends: file → the row at which each block ends, the last row's included.
-        schema: of the rows.
-    """
-
-    files: tuple[Path, ...]
-    ends: tuple[tuple[int, ...], ...]
-    schema: pl.Schema
-
-    def of_block(self, block: int) -> pl.LazyFrame:
-        """The rows of one block, those of one user in the order in which they came."""
-        slices = [
-            pl.scan_ipc(file).slice(starts, ends - starts)
-            for file, bounds in zip(self.files, self.ends, strict=True)
-            for starts, ends in [tuple(pairwise((0, *bounds)))[block]]
-            if ends > starts
-        ]
-        return pl.concat(slices) if slices else pl.LazyFrame(schema=self.schema)
+    file: Path
+    begin: int
+    end: int
 
 
-def sorted_parts(rows: pl.LazyFrame, starts: Sequence[str], *, folder: Path, file: Path) -> SortedParts:
-    """The rows of a file, sorted in parts.
+def rows_of(slices: Sequence[Slice], like: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of slices, in their order; without any, no rows like those."""
+    return pl.concat(
+        [like.clear(), *(pl.scan_ipc(part.file).slice(part.begin, part.end - part.begin) for part in slices)]
+    )
+
+
+def sorted_parts(
+    rows: pl.LazyFrame, starts: Sequence[str], *, folder: Path, file: Path, number: str | None
+) -> list[tuple[Slice, ...]]:
+    """Sort the rows of a file in parts; for each block where its rows are, those of one user in their order.
 
     Args:
         rows: with a ``user_id``.
         starts: first ``user_id`` of each block but the first, in order.
         folder: where the parts are written; must not exist.
         file: where the rows are from, for errors.
+        number: name of a first column to add, the place of the row, from 0.
 
     Raises:
         TableError: the file cannot be read.
     """
     folder.mkdir()
-    files, ends = [], []
+    blocks: list[list[Slice]] = [[] for _ in range(len(starts) + 1)]
     try:
-        for number, part in enumerate(_parts(rows)):
-            files.append(folder / f"{number}.arrow")
-            part.write_ipc(files[-1], compression="lz4", record_batch_size=BATCH_ROWS)
-            known = part["user_id"].drop_nulls()
-            found = known.search_sorted(pl.Series(starts, dtype=pl.String), side="left") + part["user_id"].null_count()
-            ends.append((*found, part.height))
+        for nth, part in enumerate(_parts(rows, number)):
+            target = folder / f"{nth}.arrow"
+            part.write_ipc(target, compression="lz4", record_batch_size=BATCH_ROWS)
+            for slices, (begin, end) in zip(blocks, pairwise(_bounds(part["user_id"], starts)), strict=True):
+                if begin < end:
+                    slices.append(Slice(target, begin, end))
     except (PolarsError, OSError) as error:
         raise TableError(f"{file}: expected a Parquet file that can be read: {error}", table=file.stem) from error
-    return SortedParts(tuple(files), tuple(ends), rows.collect_schema())
+    return [tuple(slices) for slices in blocks]
 
 
-def _parts(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    batches = rows.collect_batches(chunk_size=PART_ROWS, maintain_order=True, engine="streaming")
-    for batch in batches:
-        yield batch.sort("user_id", nulls_last=False, maintain_order=True)
+def _bounds(user_ids: pl.Series, starts: Sequence[str]) -> list[int]:
+    """Where each block begins among sorted ids, then their number; missing ids come first."""
+    within = user_ids.drop_nulls().search_sorted(pl.Series(starts, dtype=pl.String), side="left")
+    return [0, *(within + user_ids.null_count()), user_ids.len()]
+
+
+def _parts(rows: pl.LazyFrame, number: str | None) -> Iterator[pl.DataFrame]:
+    height = 0
+    for batch in rows.collect_batches(chunk_size=PART_ROWS, maintain_order=True, engine="streaming"):
+        # Numbered here: a reader that numbers the rows itself holds twice as many of them at once.
+        part = batch if number is None else batch.with_row_index(number, offset=height)
+        height += batch.height
+        yield part.sort("user_id", nulls_last=False, maintain_order=True)
 
 
 def times_read(file: Path, starts: Sequence[str]) -> float:

@@ -136,14 +136,24 @@ class Tables:
     @property
     def as_of(self) -> datetime | None:
         """The latest time that anything in the tables happened; None when nothing did."""
-        times = [
-            self.users["enrolled_at"].max(),
-            self.measurements["measured_at"].max(),
-            self.sessions["decided_at"].max(),
-            self.sessions["feedback_at"].max(),
-        ]
-        known = [time for time in times if isinstance(time, datetime)]
-        return max(known) if known else None
+        return _latest({name: getattr(self, name).lazy() for name in NAMES})
+
+
+def as_of_folder(folder: Path, therapy: Therapy) -> datetime | None:
+    """``Tables.as_of`` of the tables in a folder, which conform; they are not read whole."""
+    return _latest(scan_raw(folder, therapy))
+
+
+def _latest(tables: Mapping[str, pl.LazyFrame]) -> datetime | None:
+    columns = (
+        ("users", "enrolled_at"),
+        ("measurements", "measured_at"),
+        ("sessions", "decided_at"),
+        ("sessions", "feedback_at"),
+    )
+    times = [tables[table].select(pl.col(column).max().alias("at")) for table, column in columns]
+    latest: datetime | None = pl.concat(times).max().collect(engine="streaming").item()
+    return latest
 
 
 def scan_raw(folder: Path, therapy: Therapy) -> dict[str, pl.LazyFrame]:

@@ -1,55 +1,90 @@
-"""Featurize: courses folded into one feature table a target, with each patient's part."""
+"""Featurize: courses folded into one feature table a target, with each patient's part, block by block of patients."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
 
 import polars as pl
 
 from flows.params import Params
 from flows.workspace import Workspace, write_json
-from models.contents import ContentArrays
-from models.features import Features
-from models.split import SHARES, split
-from models.targets import Target, target_rows, targets_of
+from models.block_features import FeatureTables, Frames, TimesKnown, columns_looked_at
+from models.split import SHARES, time_cut
+from models.targets import Target, targets_of
+from posology.blocks import Block, planned_blocks
 from posology.errors import TooSmall
 from posology.files import whole_folder
-from posology.tables import Tables
+from posology.growing import GrowingTable, growing_table
+from posology.tables import as_of_folder
+
+PATIENTS_PER_BLOCK = 2_000  # some 200,000 sessions: 250 MB with their features
+Each = Callable[[Callable[[Block], Frames], Iterable[Block]], Iterable[Frames]]
+Amounts = dict[Target, dict[str, dict[str, int]]]
 
 
-def featurize(workspace: Workspace, params: Params) -> None:
+def featurize(
+    workspace: Workspace, params: Params, each: Each = map, *, patients_per_block: int = PATIENTS_PER_BLOCK
+) -> None:
     """Write a feature table for each target, and how much data each part holds.
+
+    Args:
+        workspace: holds the accepted tables.
+        params: where the past ends.
+        each: applies a function to the blocks and gives what comes of them in their order, as ``map`` does.
+        patients_per_block: folded at a time; what is written does not depend on it.
 
     Raises:
         TooSmall: fewer patients with a known outcome than there are parts.
     """
-    therapy = workspace.therapy()
-    tables = workspace.accepted(therapy)
-    features = Features(therapy, ContentArrays(therapy, tables.contents))
-    with whole_folder(workspace.features) as partial:
-        amounts = {}
-        for target in targets_of(therapy):
-            rows = split(target_rows(therapy, tables, target), past_share=params.split.past_share)
-            _feature_table(features, tables, rows).write_parquet(partial / f"{target}.parquet")
-            amounts[target] = _amounts(rows)
-        _check_size(amounts, tables)
+    therapy, folder = workspace.therapy(), workspace.validation / "accepted"
+    as_of, columns = as_of_folder(folder, therapy), columns_looked_at(therapy)
+    with (
+        planned_blocks(folder, therapy, patients_per_block=patients_per_block, columns=columns) as blocks,
+        whole_folder(workspace.features) as partial,
+    ):
+        known = list(each(TimesKnown(as_of), blocks))
+        cuts = {
+            target: time_cut(pl.concat(times[target] for times in known), past_share=params.split.past_share)
+            for target in targets_of(therapy)
+        }
+        amounts = _write(partial, each(FeatureTables(as_of, cuts), blocks))
+        _check_size(amounts, folder)
         write_json(partial / "amounts.json", amounts)
 
 
-def _feature_table(features: Features, tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
-    matrix = features.of_given(tables, rows["session"].to_numpy())
-    described = pl.DataFrame(matrix, schema=list(features.names), orient="row")
-    return rows.select("user_id", "decision_id", "content_id", "part", "target").hstack(described)
-
-
-def _amounts(rows: pl.DataFrame) -> dict[str, dict[str, int]]:
-    counted = {part: rows.filter(pl.col("part") == part) for part, _ in SHARES}
+def _write(folder: Path, blocks: Iterable[Frames]) -> Amounts:
+    """Put the blocks' tables together as they come."""
+    grown: dict[Target, GrowingTable] = {}
+    amounts: dict[Target, Counter[tuple[str, str]]] = {}
+    with ExitStack() as stack:
+        for frames in blocks:
+            for target, rows in frames.items():
+                if target not in grown:
+                    file = folder / f"{target}.parquet"
+                    grown[target] = stack.enter_context(growing_table(file, rows.schema))
+                    amounts[target] = Counter()
+                grown[target].add(rows)
+                amounts[target].update(_amounts(rows))
     return {
-        part: {"patients": part_rows["user_id"].n_unique(), "sessions": part_rows.height}
-        for part, part_rows in counted.items()
+        target: {part: {what: counted[part, what] for what in ("patients", "sessions")} for part, _ in SHARES}
+        for target, counted in amounts.items()
     }
 
 
-def _check_size(amounts: dict[Target, dict[str, dict[str, int]]], tables: Tables) -> None:
+def _amounts(rows: pl.DataFrame) -> dict[tuple[str, str], int]:
+    """How many patients and sessions of each part; a patient is in one block only."""
+    counted = rows.group_by("part").agg(patients=pl.col("user_id").n_unique(), sessions=pl.len())
+    return {
+        (row["part"], what): row[what] for row in counted.iter_rows(named=True) for what in ("patients", "sessions")
+    }
+
+
+def _check_size(amounts: Amounts, folder: Path) -> None:
     most = max(sum(part["patients"] for part in parts.values()) for parts in amounts.values())
     if most < len(SHARES):
+        patients = pl.scan_parquet(folder / "users.parquet").select(pl.len()).collect().item()
         raise TooSmall(
-            f"a cohort of {tables.users.height} patients, {most} of them with a known outcome, is too small to "
+            f"a cohort of {patients} patients, {most} of them with a known outcome, is too small to "
             f"split into {', '.join(part for part, _ in SHARES)}; collect more (some 100 make a start)"
         )

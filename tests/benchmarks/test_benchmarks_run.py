@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import bootstrap, choice, features, retrain, simulator
+from benchmarks import bootstrap, choice, features, retrain, simulator, size
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.pages import FOLDER, keep, page, text_of
 from benchmarks.processes import Family
@@ -28,6 +28,13 @@ def test_a_benchmark_measures_each_row_in_every_column(name: str) -> None:
     numbers = [cell for row in result.rows for cell in row[1:]]
     assert len(result.rows) >= 2
     assert all(isinstance(number, float | int) and number > 0 for number in numbers)
+
+
+@pytest.mark.slow
+def test_the_stages_are_measured_at_size_and_make_the_same_on_dask() -> None:
+    result = size.run((40, 80), on_dask=80)
+    assert [row[0] for row in result.rows] == ["40", "80"]
+    assert "are the same bytes" in result.says[-1]
 
 
 def test_the_loop_and_the_sums_find_the_same_intervals() -> None:

@@ -398,6 +398,21 @@ def test_rows_of_strangers_are_refused_without_naming_them(drill, features):
     assert "eve" not in str(raised.value)
 
 
+@pytest.mark.parametrize("column", ["user_id", "decided_at"])
+def test_tables_in_another_order_are_refused(drill, features, column):
+    rows = [{"user_id": user_id, "enrolled_at": START, "consent": True} for user_id in ("ann", "bob")]
+    sessions = [
+        {"decision_id": f"{row['user_id']}{day}", "user_id": row["user_id"], "decided_at": START + day * DAY}
+        for row in rows
+        for day in range(2)
+    ]
+    tables = tables_of(drill, {"users": rows, "sessions": [row | {"content_id": "maze"} for row in sessions]})
+    features.of_given(tables, np.arange(4))
+    turned = dataclasses.replace(tables, sessions=tables.sessions.sort(column, descending=True))
+    with pytest.raises(ValueError, match="expected tables sorted by user"):
+        features.of_given(turned, np.arange(4))
+
+
 def test_a_decision_is_asked_for_once(drill, features):
     with pytest.raises(ValueError, match="each row of sessions once"):
         features.of_given(course_of(drill, (timedelta(0), "maze")), np.array([0, 0]))
