@@ -25,3 +25,10 @@ class Estimator(Protocol):
     def value(self, sums: np.ndarray) -> np.ndarray:
         """Sums (..., n_terms) → mean F under the target policy (...)."""
         ...
+
+    def span(self, log: LoggedDecisions) -> tuple[float, float] | None:
+        """Least and largest value of a decision's first term, where the estimate is that term's mean; else None.
+
+        The largest weight seen stands for the largest possible.
+        """
+        ...

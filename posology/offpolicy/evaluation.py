@@ -8,6 +8,8 @@ import numpy as np
 
 from posology.bootstrap import LEVEL, RESAMPLES, Interval, Resamples, ratio
 from posology.errors import TooSmall
+from posology.offpolicy.bernstein import bernstein_interval
+from posology.offpolicy.clipped import Clipped
 from posology.offpolicy.direct_method import DirectMethod
 from posology.offpolicy.doubly_robust import DoublyRobust
 from posology.offpolicy.estimator import Estimator
@@ -15,8 +17,20 @@ from posology.offpolicy.ips import IPS
 from posology.offpolicy.log import LoggedDecisions
 from posology.offpolicy.overlap import ROUNDING, OverlapRule
 from posology.offpolicy.self_normalised import SelfNormalised
+from posology.offpolicy.self_normalised_doubly_robust import SelfNormalisedDoublyRobust
+from posology.offpolicy.shrinkage import Shrinkage
+from posology.offpolicy.switch import Switch
 
-ESTIMATORS: tuple[Estimator, ...] = (IPS(), SelfNormalised(), DoublyRobust(), DirectMethod())
+ESTIMATORS: tuple[Estimator, ...] = (
+    IPS(),
+    SelfNormalised(),
+    Clipped(),
+    DoublyRobust(),
+    SelfNormalisedDoublyRobust(),
+    Switch(),
+    Shrinkage(),
+    DirectMethod(),
+)
 
 
 class Comparison(StrEnum):
@@ -42,6 +56,8 @@ class Estimate:
         difference: value minus the logged mean F of the same decisions, paired.
         verdict: by the interval of the difference.
         reason: why evidence is insufficient; empty otherwise.
+        bernstein: an interval that holds at any number of patients, wide; None
+            where the estimate is not a mean. See ``bernstein_interval``.
     """
 
     estimator: str
@@ -52,6 +68,7 @@ class Estimate:
     difference: Interval | None
     verdict: Comparison
     reason: str = ""
+    bernstein: Interval | None = None
 
 
 def evaluate(
@@ -99,13 +116,19 @@ def _estimates(
     columns = [np.stack([log.reward, np.ones(len(log))], axis=1), *(each.terms(log) for each in estimators)]
     ends = np.cumsum([part.shape[1] for part in columns])
     drawn = Resamples.of(log.patient, np.concatenate(columns, axis=1), rng, resamples=resamples)
+    bounds = [
+        bernstein_interval(log.patient, terms[:, 0], span, level=level) if (span := each.span(log)) else None
+        for each, terms in zip(estimators, columns[1:], strict=True)
+    ]
     return [
-        _estimate(each, drawn, slice(begin, end), size, level)
-        for each, begin, end in zip(estimators, ends, ends[1:], strict=False)
+        _estimate(each, drawn, slice(begin, end), bound, size, level)
+        for each, begin, end, bound in zip(estimators, ends[:-1], ends[1:], bounds, strict=True)
     ]
 
 
-def _estimate(estimator: Estimator, drawn: Resamples, terms: slice, size: float | None, level: float) -> Estimate:
+def _estimate(
+    estimator: Estimator, drawn: Resamples, terms: slice, bound: Interval | None, size: float | None, level: float
+) -> Estimate:
     def above_logged(sums: np.ndarray) -> np.ndarray:
         return estimator.value(sums[..., terms]) - ratio(sums[..., :2])
 
@@ -119,6 +142,7 @@ def _estimate(estimator: Estimator, drawn: Resamples, terms: slice, size: float 
         effective_sample_size=size,
         difference=difference,
         verdict=Comparison.DIAGNOSTIC if estimator.is_diagnostic else _compare(difference),
+        bernstein=bound,
     )
 
 
