@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from posology.offpolicy.self_normalised_doubly_robust import SelfNormalisedDoubl
 from posology.offpolicy.shrinkage import Shrinkage
 from posology.offpolicy.switch import Switch
 
-ESTIMATORS: tuple[Estimator, ...] = (
+ESTIMATORS: tuple[Estimator[LoggedDecisions], ...] = (
     IPS(),
     SelfNormalised(),
     Clipped(),
@@ -31,6 +32,21 @@ ESTIMATORS: tuple[Estimator, ...] = (
     Shrinkage(),
     DirectMethod(),
 )
+
+
+class Log(Protocol):
+    """Rows of decisions, or of sequences of them, made by patients."""
+
+    @property
+    def patient(self) -> np.ndarray:
+        """(n,) whose row it is."""
+
+    @property
+    def reward(self) -> np.ndarray:
+        """(n,) the F it brought."""
+
+
+AnyLog = TypeVar("AnyLog", bound=Log)
 
 
 class Comparison(StrEnum):
@@ -73,7 +89,7 @@ class Estimate:
 
 def evaluate(
     log: LoggedDecisions,
-    estimators: Sequence[Estimator],
+    estimators: Sequence[Estimator[LoggedDecisions]],
     rng: np.random.Generator,
     *,
     rule: OverlapRule | None = None,
@@ -95,27 +111,28 @@ def evaluate(
         level: of the intervals.
     """
     overlap = (rule or OverlapRule()).diagnose(log, rng)
-    if overlap.reasons:
-        return [_insufficient(each, overlap.reasons, overlap.effective_sample_size) for each in estimators]
     size = overlap.effective_sample_size
-    try:
-        return _estimates(log.where(log.has_propensity), estimators, rng, size=size, resamples=resamples, level=level)
-    except TooSmall as error:
-        return [_insufficient(each, (str(error),), size) for each in estimators]
+    if overlap.reasons:
+        return [insufficient(each, overlap.reasons, size) for each in estimators]
+    return estimates(log.where(log.has_propensity), estimators, rng, size=size, resamples=resamples, level=level)
 
 
-def _estimates(
-    log: LoggedDecisions,
-    estimators: Sequence[Estimator],
+def estimates(
+    log: AnyLog,
+    estimators: Sequence[Estimator[AnyLog]],
     rng: np.random.Generator,
     *,
     size: float | None,
     resamples: int,
     level: float,
 ) -> list[Estimate]:
-    columns = [np.stack([log.reward, np.ones(len(log))], axis=1), *(each.terms(log) for each in estimators)]
+    """Estimates from a log that can judge the policy; insufficient where an interval is undefined."""
+    columns = [np.stack([log.reward, np.ones(len(log.reward))], axis=1), *(each.terms(log) for each in estimators)]
     ends = np.cumsum([part.shape[1] for part in columns])
-    drawn = Resamples.of(log.patient, np.concatenate(columns, axis=1), rng, resamples=resamples)
+    try:
+        drawn = Resamples.of(log.patient, np.concatenate(columns, axis=1), rng, resamples=resamples)
+    except TooSmall as error:
+        return [insufficient(each, (str(error),), size) for each in estimators]
     bounds = [
         bernstein_interval(log.patient, terms[:, 0], span, level=level) if (span := each.span(log)) else None
         for each, terms in zip(estimators, columns[1:], strict=True)
@@ -126,14 +143,36 @@ def _estimates(
     ]
 
 
+def insufficient(estimator: Estimator[AnyLog], reasons: Sequence[str], size: float | None) -> Estimate:
+    """No number, and why."""
+    return Estimate(
+        estimator=estimator.name,
+        value=None,
+        low=None,
+        high=None,
+        effective_sample_size=size,
+        difference=None,
+        verdict=Comparison.INSUFFICIENT,
+        reason="; ".join(reasons),
+    )
+
+
 def _estimate(
-    estimator: Estimator, drawn: Resamples, terms: slice, bound: Interval | None, size: float | None, level: float
+    estimator: Estimator[AnyLog],
+    drawn: Resamples,
+    terms: slice,
+    bound: Interval | None,
+    size: float | None,
+    level: float,
 ) -> Estimate:
     def above_logged(sums: np.ndarray) -> np.ndarray:
         return estimator.value(sums[..., terms]) - ratio(sums[..., :2])
 
-    value = drawn.interval(estimator.value, terms=terms, level=level)
-    difference = drawn.interval(above_logged, level=level)
+    try:
+        value = drawn.interval(estimator.value, terms=terms, level=level)
+        difference = drawn.interval(above_logged, level=level)
+    except TooSmall as error:
+        return insufficient(estimator, (str(error),), size)
     return Estimate(
         estimator=estimator.name,
         value=value.value,
@@ -150,16 +189,3 @@ def _compare(difference: Interval) -> Comparison:
     if difference.low > ROUNDING:
         return Comparison.BETTER
     return Comparison.WORSE if difference.high < -ROUNDING else Comparison.NO_DIFFERENCE
-
-
-def _insufficient(estimator: Estimator, reasons: Sequence[str], size: float | None) -> Estimate:
-    return Estimate(
-        estimator=estimator.name,
-        value=None,
-        low=None,
-        high=None,
-        effective_sample_size=size,
-        difference=None,
-        verdict=Comparison.INSUFFICIENT,
-        reason="; ".join(reasons),
-    )

@@ -33,5 +33,5 @@ class SelfNormalised:
         """Weighted rewards over weights."""
         return ratio(sums)
 
-    def span(self, log: LoggedDecisions) -> None:  # noqa: ARG002 - the same face for all
+    def span(self, log: LoggedDecisions) -> None:
         """None: not a mean of terms."""

@@ -33,5 +33,5 @@ class SelfNormalisedDoublyRobust:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where((n > 0) & (weight > 0), prediction / n + error / weight, np.nan)
 
-    def span(self, log: LoggedDecisions) -> None:  # noqa: ARG002 - the same face for all
+    def span(self, log: LoggedDecisions) -> None:
         """None: not a mean of terms."""
