@@ -133,13 +133,10 @@ def estimates(
         drawn = Resamples.of(log.patient, np.concatenate(columns, axis=1), rng, resamples=resamples)
     except TooSmall as error:
         return [insufficient(each, (str(error),), size) for each in estimators]
-    bounds = [
-        bernstein_interval(log.patient, terms[:, 0], span, level=level) if (span := each.span(log)) else None
-        for each, terms in zip(estimators, columns[1:], strict=True)
-    ]
+    places = zip(estimators, columns[1:], ends[:-1], ends[1:], strict=True)
     return [
-        _estimate(each, drawn, slice(begin, end), bound, size, level)
-        for each, begin, end, bound in zip(estimators, ends[:-1], ends[1:], bounds, strict=True)
+        _estimate(each, drawn, slice(begin, end), bound=_bound(each, log, terms[:, 0], level), size=size, level=level)
+        for each, terms, begin, end in places
     ]
 
 
@@ -157,10 +154,16 @@ def insufficient(estimator: Estimator[AnyLog], reasons: Sequence[str], size: flo
     )
 
 
+def _bound(estimator: Estimator[AnyLog], log: AnyLog, terms: np.ndarray, level: float) -> Interval | None:
+    span = estimator.span(log)
+    return bernstein_interval(log.patient, terms, span, level=level) if span else None
+
+
 def _estimate(
     estimator: Estimator[AnyLog],
     drawn: Resamples,
     terms: slice,
+    *,
     bound: Interval | None,
     size: float | None,
     level: float,

@@ -10,7 +10,7 @@ from posology.offpolicy.sequential.trajectories import Trajectories
 
 @dataclass(frozen=True)
 class WeightedDoublyRobust:
-    """Sequential DR with normalised weights: V = Σ_t s_t [Σ_i w_0:t (r_t − Q_t) / Σ_i w_0:t + Σ_i w_0:t−1 V_t / Σ_i w_0:t−1].
+    """Sequential DR with normalised weights: V = Σ_t s_t Σ_i [u_t (r_t − Q_t) + u_t−1 V_t], u_t = w_0:t / Σ_i w_0:t.
 
     Symbols: r_t the reward F of decision t, Q_t and V_t predicted values to the
     end of the run, w_0:t = Π_k≤t π(a_k|x_k) / p(a_k|x_k) with w_0:−1 = 1, p the
