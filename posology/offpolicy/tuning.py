@@ -6,7 +6,7 @@ import numpy as np
 
 from posology.offpolicy.log import LoggedDecisions
 
-CONFIDENCE = 0.9  # with which the bias is below its bound
+CONFIDENCE = 0.95  # with which the bias is below its bound
 
 
 def least_error(
