@@ -1,0 +1,7 @@
+"""What off-policy evaluation is given from a log: decisions as they were met, predicted F, propensities, runs."""
+
+from models.offpolicy.choices import LoggedChoices
+from models.offpolicy.predicted import cross_fitted_q
+from models.offpolicy.propensities import Propensities, propensities_of
+
+__all__ = ["LoggedChoices", "Propensities", "cross_fitted_q", "propensities_of"]
