@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, learn, review, run
+from flows.cli import data, evaluate, learn, review, run
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -45,6 +45,7 @@ app.command()(data.simulate)
 app.command()(data.validate)
 app.command()(data.load)
 app.command()(learn.retrain)
+app.command()(evaluate.evaluate)
 app.add_typer(review.review_app, name="review")
 app.command()(review.promote)
 app.command()(review.rollback)

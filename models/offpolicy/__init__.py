@@ -3,5 +3,6 @@
 from models.offpolicy.choices import LoggedChoices
 from models.offpolicy.predicted import cross_fitted_q
 from models.offpolicy.propensities import Propensities, propensities_of
+from models.offpolicy.runs import coarse_states, runs_of
 
-__all__ = ["LoggedChoices", "Propensities", "cross_fitted_q", "propensities_of"]
+__all__ = ["LoggedChoices", "Propensities", "coarse_states", "cross_fitted_q", "propensities_of", "runs_of"]
