@@ -107,11 +107,19 @@ def _rules(therapy: Therapy, contents: pl.DataFrame, situations: pl.DataFrame) -
         return {}
     named = {name for expression in expressions.values() for name in expression.meta.root_names()}
     situation = situations[["decided_at", *sorted(named & set(therapy.user | therapy.context))]]
-    content = contents[["content_id", *sorted(named & set(therapy.content))]]
+    content, which = _alike(contents[sorted(named & {"content_id", *therapy.content}) or ["content_id"]])
     crossed = situation.fill_nan(None).join(content, how="cross", maintain_order="left_right")
-    answers = crossed.with_columns(rule.fill_null(value=True).alias(code) for code, rule in expressions.items())
-    shape = (situations.height, contents.height)
-    return {code: answers[code].to_numpy().reshape(shape) for code in expressions}
+    answers = crossed.select(rule.fill_null(value=True).alias(code) for code, rule in expressions.items())
+    shape = (situations.height, content.height)
+    return {code: answers[code].to_numpy().reshape(shape)[:, which] for code in expressions}
+
+
+def _alike(contents: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
+    """The contents that rules tell apart, and for each content the row of its like."""
+    rows = contents.rows()
+    place = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+    which = np.array([place[row] for row in rows])
+    return contents[np.unique(which, return_index=True)[1]], which
 
 
 def _caps(therapy: Therapy, contents: pl.DataFrame, recent: RecentDoses) -> dict[str, Bools]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, evaluate, learn, review, run
+from flows.cli import data, evaluate, learn, review, run, simulate
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -41,7 +41,7 @@ def posology(
 
 
 app.command()(run.demo)
-app.command()(data.simulate)
+app.command()(simulate.simulate)
 app.command()(data.validate)
 app.command()(data.load)
 app.command()(learn.retrain)

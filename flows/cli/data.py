@@ -1,4 +1,4 @@
-"""``simulate``, ``validate`` and ``load``."""
+"""``validate`` and ``load``."""
 
 from contextlib import closing
 from pathlib import Path
@@ -9,32 +9,6 @@ import typer
 from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
 from flows.cli.output import out, print_json, print_table, progress
 from posology.errors import DataInvalid
-
-
-def simulate(
-    therapy: TherapyArgument,
-    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 600,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same cohort.")] = 7,
-    out_folder: Annotated[Path, typer.Option("--out", help="New folder for the four tables.")] = Path("data"),
-    as_json: JsonOption = False,
-) -> None:
-    """Simulate a cohort whose truth is known: four tables, and the truth in OUT/truth/."""
-    from posology.files import refuse_in_use
-    from posology.simulators import simulate as simulate_cohort
-    from posology.therapy_file import load_therapy
-
-    refuse_in_use(out_folder)
-    with progress(f"Simulating {patients} patients") as step:
-        step(f"Simulate {patients} patients")
-        cohort = simulate_cohort(load_therapy(therapy), patients=patients, seed=seed)
-        cohort.write(out_folder)
-    tables = cohort.tables
-    rows = {name: getattr(tables, name).height for name in ("users", "measurements", "contents", "sessions")}
-    if as_json:
-        print_json({"folder": str(out_folder), "rows": rows})
-        return
-    print_table(f"Cohort in {out_folder}", ["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()])
-    out.print(f"Next: posology retrain {therapy} --data {out_folder}")
 
 
 def validate(

@@ -1,6 +1,6 @@
 """Simulated patients who live through the HTTP API as an app's users would."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,9 +11,11 @@ import numpy as np
 import polars as pl
 
 from posology.errors import ServiceDown
-from posology.simulators import World
+from posology.simulators import Simulator
 
 CALLERS = 4  # requests under way at once
+OFFLINE_HOURS = 12  # feedback that takes longer waits for a later day
+Answered = tuple[dict[str, Any], dict[str, Any]]  # what was recommended, and the feedback
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,32 @@ class Lived:
     truth: pl.DataFrame
 
 
+class Phones:
+    """Sends feedback when it arrives: mostly at once, sometimes nights later, when a phone is online again."""
+
+    def __init__(self, app: "App") -> None:
+        self._app = app
+        self._waiting: list[Answered] = []
+
+    def take(self, answered: Iterable[Answered], decided_at: datetime) -> None:
+        """Send what comes today, keep what comes later."""
+        came = [(answer, feedback) for answer, feedback in answered if feedback["feedback_at"] is not None]
+        self._waiting += came
+        self.send(before=decided_at + timedelta(hours=OFFLINE_HOURS))
+
+    def send(self, before: datetime) -> None:
+        """Send what has arrived before a moment."""
+        arrived = [each for each in self._waiting if each[1]["feedback_at"] < before]
+        self._waiting = [each for each in self._waiting if each[1]["feedback_at"] >= before]
+        self._app.all(self._feed_back, arrived)
+
+    def _feed_back(self, answered: Answered) -> None:
+        answer, feedback = answered
+        at = feedback.pop("feedback_at")
+        self._app.post("activate", {"decision_id": answer["decision_id"]}, at - timedelta(seconds=1))
+        self._app.post("feedback", {"decision_id": answer["decision_id"], "received_at": at, **feedback}, at)
+
+
 class App:
     """The patients' app: one call after the other, each at the time the world says."""
 
@@ -44,6 +72,11 @@ class App:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    def all(self, call: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """The answers to many calls, a few at a time."""
+        with ThreadPoolExecutor(CALLERS) as pool:
+            return list(pool.map(call, items))
+
     def post(self, call: str, body: dict[str, Any], at: datetime) -> dict[str, Any]:
         """The answer to one call.
 
@@ -56,19 +89,20 @@ class App:
         return dict(response.json())
 
 
-def live(app: App, world: World, *, days: int, seed: int, detail: Callable[[str], None]) -> Lived:
+def live(app: App, world: Simulator, *, days: int, seed: int, detail: Callable[[str], None]) -> Lived:
     """Enrol the world's patients and let them live: sessions, feedback, readings.
 
     Args:
         seed: of the service's draws, so that the same demonstration gives the same choices.
     """
     enrol(app, world)
+    phones = Phones(app)
     rng = np.random.default_rng(seed)
     served: list[dict[str, Any]] = []
     for day in range(days):
         detail(f"day {day + 1} of {days}, {len(served):,} decisions served")
-        _measure(app, world, day)
-        served += _sessions(app, world, day, rng)
+        _measure(app, phones, world, day)
+        served += _sessions(app, phones, world, day, rng=rng)
     decided = pl.DataFrame(served)
     return Lived(
         by_model=int(decided["by_model"].sum()),
@@ -77,23 +111,23 @@ def live(app: App, world: World, *, days: int, seed: int, detail: Callable[[str]
     )
 
 
-def enrol(app: App, world: World) -> None:
+def enrol(app: App, world: Simulator) -> None:
     """Make the patients known to the service."""
-    users = world.users.to_dicts()
-    with ThreadPoolExecutor(CALLERS) as pool:
-        list(pool.map(lambda user: app.post("users", user, user["enrolled_at"]), users))
+    app.all(lambda user: app.post("users", user, user["enrolled_at"]), world.users.to_dicts())
 
 
-def _measure(app: App, world: World, day: int) -> None:
+def _measure(app: App, phones: Phones, world: Simulator, day: int) -> None:
     patients = world.to_measure(day)
     if not patients.size:
         return
     rows = world.measurements(patients, day).to_dicts()
-    with ThreadPoolExecutor(CALLERS) as pool:
-        list(pool.map(lambda row: app.post("measurements", row, row["measured_at"]), rows))
+    phones.send(before=min(row["measured_at"] for row in rows))
+    app.all(lambda row: app.post("measurements", row, row["measured_at"]), rows)
 
 
-def _sessions(app: App, world: World, day: int, rng: np.random.Generator) -> list[dict[str, Any]]:
+def _sessions(
+    app: App, phones: Phones, world: Simulator, day: int, *, rng: np.random.Generator
+) -> list[dict[str, Any]]:
     """Today's decisions, each with the true E[F] of what was given and of every other content."""
     patients = world.due(day)
     if not patients.size:
@@ -109,17 +143,12 @@ def _sessions(app: App, world: World, day: int, rng: np.random.Generator) -> lis
         body = {"user_id": ids[patients[place]], "context": context[place], "seed": seeds[place]}
         return app.post("recommend", body, moments[place])
 
-    with ThreadPoolExecutor(CALLERS) as pool:
-        answers = list(pool.map(recommend, range(patients.size)))
-        place_of = {content_id: place for place, content_id in enumerate(world.contents["content_id"])}
-        contents = np.array([place_of[answer["content_id"]] for answer in answers])
-        expected = world.expected_feedback(patients)
-        feedback = world.give(patients, contents)
-        list(
-            pool.map(
-                lambda place: _feed_back(app, answers[place], feedback.row(place, named=True)), range(patients.size)
-            )
-        )
+    phones.send(before=min(moments))
+    answers = app.all(recommend, range(patients.size))
+    place_of = {content_id: place for place, content_id in enumerate(world.contents["content_id"])}
+    contents = np.array([place_of[answer["content_id"]] for answer in answers])
+    expected = world.expected_feedback(patients)
+    phones.take(zip(answers, world.give(patients, contents).to_dicts(), strict=True), max(moments))
     return [
         {
             "decision_id": answer["decision_id"],
@@ -129,13 +158,6 @@ def _sessions(app: App, world: World, day: int, rng: np.random.Generator) -> lis
         }
         for answer, content, values in zip(answers, contents, expected, strict=True)
     ]
-
-
-def _feed_back(app: App, answer: dict[str, Any], feedback: dict[str, Any]) -> None:
-    at = feedback.pop("feedback_at")
-    if at is not None:
-        app.post("activate", {"decision_id": answer["decision_id"]}, at - timedelta(seconds=1))
-        app.post("feedback", {"decision_id": answer["decision_id"], "received_at": at, **feedback}, at)
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:

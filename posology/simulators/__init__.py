@@ -1,8 +1,29 @@
-"""Simulated patients with known truth."""
+"""Simulated patients with known truth: one interface, ``Simulator``, whatever they are made of."""
 
-from posology.simulators.clinician import Clinician
-from posology.simulators.cohort import Cohort, Truth, simulate
+from posology.simulators.cohort import Cohort
+from posology.simulators.conditions import Conditions
 from posology.simulators.mechanisms import MECHANISMS
+from posology.simulators.policies import Clinician, EpsilonGreedy, FixedSchedule, Moment, Oracle, Policy, Uniform
+from posology.simulators.simulator import Simulator
+from posology.simulators.treatment import simulate, treat
+from posology.simulators.truth import Truth, value_of
 from posology.simulators.world import World
 
-__all__ = ["MECHANISMS", "Clinician", "Cohort", "Truth", "World", "simulate"]
+__all__ = [
+    "MECHANISMS",
+    "Clinician",
+    "Cohort",
+    "Conditions",
+    "EpsilonGreedy",
+    "FixedSchedule",
+    "Moment",
+    "Oracle",
+    "Policy",
+    "Simulator",
+    "Truth",
+    "Uniform",
+    "World",
+    "simulate",
+    "treat",
+    "value_of",
+]

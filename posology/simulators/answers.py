@@ -1,6 +1,7 @@
 """What comes back after a content: the feedback columns, and F as a therapy computes it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -9,10 +10,20 @@ from posology.errors import TherapyError
 from posology.simulators.mechanism import Answer
 from posology.therapy import Column, Feedback, Therapy
 
-COMMENT_SHARE = 0.15  # of feedback that comes with words
-TOO_EASY, FITS, TOO_HARD, AGAIN = "too easy for me", "just right", "too hard today", "the same again"
-FAR_OFF = 1.0  # levels beyond which a patient says too easy or too hard
-BORED = 0.6  # boredom beyond which a patient says so
+
+@dataclass(frozen=True)
+class Drawn:
+    """What n patients answered.
+
+    Attributes:
+        came: (n,) whether feedback comes at all.
+        columns: each (n,) of an F column that is not text; meaningless where nothing came.
+        value: (n,) F of the columns.
+    """
+
+    came: np.ndarray
+    columns: Mapping[str, np.ndarray]
+    value: np.ndarray
 
 
 class Feedbacks:
@@ -23,40 +34,42 @@ class Feedbacks:
             only then is the mean of F the F of the means.
     """
 
-    def __init__(self, therapy: Therapy, answers: Mapping[str, Answer], silence: Answer) -> None:
+    def __init__(self, therapy: Therapy, answers: Mapping[str, Answer], silence: Answer, late_share: float) -> None:
         if therapy.feedback is None:
             raise TherapyError(f"therapy {therapy.name}: a simulation needs feedback, which is not declared")
         self._feedback = therapy.feedback
         self._answers = answers
-        self._silence = silence
+        self._silence, self._late_share = silence, late_share
         _check_columns(therapy, self._feedback, answers)
         self._intercept, self._weights = _weights(self._feedback, answers)
 
     def expected(self, appeal: np.ndarray) -> np.ndarray:
-        """Mean of F for each appeal, with the chance that no feedback comes."""
+        """Mean of F for each appeal, with the chance that no feedback comes in time."""
         answered = np.full(appeal.shape, self._intercept)
         for name, weight in self._weights.items():
             answered += weight * self._answers[name].share(appeal)
         if self._feedback.missing is None:
             return answered
-        silent = self._silence.share(appeal)
-        return (1 - silent) * answered + silent * self._feedback.missing
+        in_time = (1 - self._silence.share(appeal)) * (1 - self._late_share)
+        return in_time * answered + (1 - in_time) * self._feedback.missing
 
-    def draw(self, rng: np.random.Generator, appeal: np.ndarray, gap: np.ndarray, boredom: np.ndarray) -> pl.DataFrame:
-        """One row of F columns for each appeal; all null where no feedback came."""
+    def draw(self, rng: np.random.Generator, appeal: np.ndarray) -> Drawn:
+        """An answer for each appeal."""
         came = rng.random(len(appeal)) >= self._silence.share(appeal)
         columns = {
-            name: _draw_text(rng, gap, boredom)
-            if column.kind == "text"
-            else _draw_column(rng, column, self._answers[name], appeal)
-            for name, column in self._feedback.columns.items()
+            name: _draw_column(rng, self._feedback.columns[name], answer, appeal)
+            for name, answer in self._answers.items()
         }
-        return pl.DataFrame(columns).select(pl.when(pl.Series(came)).then(pl.all()))
+        return Drawn(came, columns, self._value(columns))
 
-    def value(self, columns: pl.DataFrame) -> np.ndarray:
-        """F of drawn columns; what missing feedback is worth where none came, NaN where it is left out."""
+    def worth(self, drawn: Drawn) -> np.ndarray:
+        """(n,) F; what missing feedback is worth where none came, NaN where it is left out."""
         missing = np.nan if self._feedback.missing is None else self._feedback.missing
-        return columns.select(self._feedback.expression.fill_null(missing)).to_series().to_numpy()
+        return np.where(drawn.came, drawn.value, missing)
+
+    def _value(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        shares = {name: _share_of(self._feedback.columns[name], drawn) for name, drawn in columns.items()}
+        return np.asarray(self._intercept + sum(weight * shares[name] for name, weight in self._weights.items()))
 
 
 def _check_columns(therapy: Therapy, feedback: Feedback, answers: Mapping[str, Answer]) -> None:
@@ -90,6 +103,14 @@ def _at_share(column: Column, share: float) -> float | bool:
     return low + share * (high - low)
 
 
+def _share_of(column: Column, drawn: np.ndarray) -> np.ndarray:
+    """Where in its range each drawn value lies, 0 to 1."""
+    if column.kind == "boolean":
+        return drawn.astype(float)
+    low, high = _range(column)
+    return (drawn - low) / (high - low)
+
+
 def _value(feedback: Feedback, row: Mapping[str, float | bool]) -> float:
     schema = {name: column.dtype for name, column in feedback.columns.items()}
     frame = pl.DataFrame([{name: row.get(name) for name in schema}], schema=schema)
@@ -111,9 +132,3 @@ def _draw_column(rng: np.random.Generator, column: Column, answer: Answer, appea
         return low + (high - low) * rng.binomial(answer.steps, share) / answer.steps
     drawn = rng.beta(answer.precision * share, answer.precision * (1 - share))
     return np.round(low + (high - low) * drawn, 1)
-
-
-def _draw_text(rng: np.random.Generator, gap: np.ndarray, boredom: np.ndarray) -> pl.Series:
-    words = np.select([boredom > BORED, gap > FAR_OFF, gap < -FAR_OFF], [AGAIN, TOO_HARD, TOO_EASY], FITS)
-    said = rng.random(len(gap)) < COMMENT_SHARE
-    return pl.Series([word if spoken else None for word, spoken in zip(words, said, strict=True)], dtype=pl.String)

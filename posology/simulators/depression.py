@@ -64,6 +64,11 @@ MECHANISM = Mechanism(
         "rating": Answer(-0.7, 0.8, steps=4),
     },
     silence=Answer(-1.5, -0.8),
+    complaints=(
+        ("I feel low", "nothing gives me joy", "I cried again today", "everything is grey"),
+        ("I could not get going", "I stayed in bed", "everything is an effort"),
+        ("my thoughts go round and round", "I keep blaming myself", "I cannot stop worrying"),
+    ),
     leaving_per_week=0.035,
     draw_users=_users,
     draw_feelings=_feelings,

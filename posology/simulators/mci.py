@@ -47,6 +47,11 @@ MECHANISM = Mechanism(
         "rating": Answer(-0.5, 0.8, steps=4),
     },
     silence=Answer(-1.6, -0.8),
+    complaints=(
+        ("I keep forgetting the names", "I lost track of the words", "my memory is not what it was"),
+        ("I cannot concentrate", "my thoughts wander off", "every noise distracts me"),
+        ("I did not see how it works", "I got muddled", "planning it was too much"),
+    ),
     draw_users=_users,
     draw_feelings=_feelings,
 )

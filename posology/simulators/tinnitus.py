@@ -53,6 +53,11 @@ MECHANISM = Mechanism(
         "rating": Answer(-0.7, 0.8, steps=4),
     },
     silence=Answer(-1.8, -0.4),
+    complaints=(
+        ("the ringing is loud today", "louder than ever", "I hear it over everything"),
+        ("it drives me mad", "I cannot bear it", "I am on edge"),
+        ("I listen to it all the time", "I cannot think of anything else", "it never goes to the background"),
+    ),
     draw_users=_users,
     draw_feelings=_feelings,
 )

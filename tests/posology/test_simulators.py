@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from posology.errors import TherapyError, TooSmall
-from posology.simulators import Clinician, Cohort, World, simulate
-from posology.simulators.clinician import draw
+from posology.simulators import Clinician, Cohort, Conditions, EpsilonGreedy, Moment, World, simulate
+from posology.simulators.policies import draw
 from posology.tables import Tables
 from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
@@ -78,6 +78,18 @@ def test_times_run_in_order(cohort: Cohort) -> None:
     assert (of_session["enrolled_at"] < of_session["measured_at"]).all()
 
 
+def test_times_run_in_order_whatever_is_wrong(therapy: Therapy) -> None:
+    everything = Conditions(confounding=1.0, misleading=1.0, drift=1.0, sites=1.0, transfer=1.0)
+    for policy in (Clinician(), EpsilonGreedy()):
+        wrong = simulate(therapy, patients=40, seed=3, weeks=3, policy=policy, conditions=everything)
+        test_times_run_in_order(wrong)
+        test_values_stay_within_what_the_therapy_declares(wrong, therapy)
+        test_only_eligible_contents_are_given(wrong)
+        test_no_session_breaks_a_rule_or_a_cap(wrong, therapy)
+        assert wrong.tables.sessions["decision_id"].is_unique().all()
+        assert wrong.tables.sessions["probability"].is_between(0, 1, closed="right").all()
+
+
 def test_without_consent_nothing_is_recorded(cohort: Cohort) -> None:
     tables = cohort.tables
     refused = tables.users.filter(~pl.col("consent"))["user_id"].to_list()
@@ -125,8 +137,18 @@ def test_no_session_breaks_a_rule_or_a_cap(cohort: Cohort, therapy: Therapy) -> 
 def test_probabilities_sum_to_one_over_the_eligible_and_none_is_tiny(therapy: Therapy) -> None:
     world = World(therapy, patients=50, seed=2)
     patients = world.due(5)
-    eligible = world.blocks(patients, world.situations(patients, 5)).eligible
-    probabilities = Clinician().probabilities(np.random.default_rng(0), world, patients, eligible)
+    situations = world.situations(patients, 5)
+    eligible = world.blocks(patients, situations).eligible
+    moment = Moment(
+        day=5,
+        patients=patients,
+        situations=situations,
+        eligible=eligible,
+        given_before=np.zeros(len(patients), dtype=int),
+        content_feedback=lambda: np.full(world.contents.height, np.nan),
+        known=lambda: Tables.from_rows(therapy),
+    )
+    probabilities = Clinician().probabilities(np.random.default_rng(0), world, moment)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(len(patients)))
     assert (probabilities[~eligible] == 0).all()
     assert probabilities[eligible].min() >= 0.004

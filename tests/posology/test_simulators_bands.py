@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from posology.simulators import simulate
+from posology.simulators.truth import counted_feedback
 from posology.therapy_file import load_therapy
 
 NAMES = ["mci", "depression", "tinnitus"]
@@ -42,11 +43,10 @@ def numbers(request: pytest.FixtureRequest) -> tuple[str, Numbers]:
     chosen = decisions["content_id"].replace_strict({x: i for i, x in enumerate(ids)}, return_dtype=pl.Int64)
     of_chosen = expected[np.arange(len(expected)), chosen.to_numpy()]
     is_eligible = np.array([np.isin(ids, row) for row in decisions["eligible"].to_list()])
-    missing = np.nan if therapy.feedback.missing is None else therapy.feedback.missing
     doses = decisions.with_columns(dose=of_chosen).group_by("user_id").agg(pl.col("dose").sum())
     finished = cohort.truth.patients.drop_nulls("status_at_end").join(doses, on="user_id")
     return therapy.name, Numbers(
-        value=sessions.select(therapy.feedback.expression.fill_null(missing)).to_series().to_numpy(),
+        value=counted_feedback(therapy, sessions).to_numpy(),
         expected=of_chosen,
         random=(expected * is_eligible).sum(axis=1) / is_eligible.sum(axis=1),
         best=np.where(is_eligible, expected, -1).max(axis=1),

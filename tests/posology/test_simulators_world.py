@@ -51,10 +51,9 @@ def test_scores_stand_on_the_grid_of_the_instrument(therapy: Therapy) -> None:
 
 def test_the_expected_feedback_is_the_mean_of_what_comes_back(therapy: Therapy) -> None:
     mechanism, rng = MECHANISMS[therapy.name], np.random.default_rng(0)
-    feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence)
+    feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence, late_share=0.0)
     for appeal in (-1.5, 0.0, 1.0, 2.5):
-        many = np.full(20_000, appeal)
-        values = feedbacks.value(feedbacks.draw(rng, many, gap=many * 0, boredom=many * 0))
+        values = feedbacks.worth(feedbacks.draw(rng, np.full(20_000, appeal)))
         values = values[~np.isnan(values)]
         error = values.std() / len(values) ** 0.5
         assert abs(values.mean() - feedbacks.expected(np.array([appeal]))[0]) < 4 * error

@@ -1,0 +1,147 @@
+"""``simulate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
+from flows.cli.output import out, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from posology.simulators import Cohort, Policy
+
+TREATING, WRONG = "Who treats them", "What is wrong with the log or the population: 0 is off, 1 as bad as it gets"
+POLICIES = ("clinician", "uniform", "schedule", "epsilon-greedy", "oracle")
+PolicyOption = Annotated[
+    str,
+    typer.Option(
+        metavar="POLICY",
+        rich_help_panel=TREATING,
+        help=f"{', '.join(POLICIES)}; or a release, by its name in the registry or its folder.",
+    ),
+]
+
+
+def _strength(says: str) -> Any:
+    return typer.Option(min=0.0, max=1.0, metavar="STRENGTH", rich_help_panel=WRONG, help=says)
+
+
+def simulate(
+    therapy: TherapyArgument,
+    patients: Annotated[int, typer.Option(min=1, help="How many patients.")] = 600,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cohort.")] = 7,
+    weeks: Annotated[int, typer.Option(min=1, max=520, help="Over which they enrol.")] = 32,
+    out_folder: Annotated[Path, typer.Option("--out", help="New folder for the four tables.")] = Path("data"),
+    policy: PolicyOption = "clinician",
+    epsilon: Annotated[
+        float, typer.Option(min=0.0, max=1.0, rich_help_panel=TREATING, help="Of epsilon-greedy.")
+    ] = 0.2,
+    withhold_propensities: Annotated[
+        bool,
+        typer.Option(
+            "--withhold-propensities",
+            rich_help_panel=TREATING,
+            help="Leave the logged probabilities out of sessions.parquet; the truth keeps them.",
+        ),
+    ] = False,
+    confounding: Annotated[float, _strength("A patient's form, written nowhere, moves choice and answer.")] = 0.0,
+    misleading: Annotated[float, _strength("Contents that score well do not heal.")] = 0.0,
+    drift: Annotated[float, _strength("Over the calendar: what is liked, and who enrols.")] = 0.0,
+    sites: Annotated[float, _strength("Differences between sites.")] = 0.0,
+    transfer: Annotated[float, _strength("The way to a second, sicker population.")] = 0.0,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate a cohort whose truth is known: four tables, and the truth in OUT/truth/.
+
+    truth.parquet: for every decision the mean F of every content, the best one, and the true chance of the given one.
+
+    patients.parquet: every patient's true status at the start and at the end.
+
+    summary.json: what the policy was worth, beside chance and the best, and the noise that no prediction can beat.
+
+    Two policies are compared on the same patients by the same seed:
+
+    posology simulate mci --policy uniform --out data/uniform
+
+    posology simulate mci --policy oracle --out data/oracle
+    """
+    from posology.files import refuse_in_use
+    from posology.simulators import Conditions, World, treat
+    from posology.therapy_file import load_therapy
+
+    refuse_in_use(out_folder)
+    checked, conditions = load_therapy(therapy), Conditions(confounding, misleading, drift, sites, transfer)
+    chosen = _policy(policy, epsilon, home)
+    with progress(f"Simulating {patients:,} patients") as step:
+        step(f"Simulate {patients:,} patients")
+        world = World(
+            checked,
+            patients=patients,
+            seed=seed,
+            enrolment_days=7 * weeks,
+            conditions=conditions,
+            abreast=not chosen.learns,
+        )
+        cohort = treat(
+            world,
+            chosen,
+            seed=seed,
+            withhold_propensities=withhold_propensities,
+            each_day=lambda day: step.detail(f"{day / (world.last_day + 1):.0%}, day {day:,} of {world.last_day:,}"),
+        )
+        step(f"Write {out_folder}")
+        cohort.write(out_folder)
+    _show(cohort, therapy, out_folder, as_json=as_json)
+
+
+def _policy(name: str, epsilon: float, home: Path | None) -> "Policy":
+    from posology.simulators import Clinician, EpsilonGreedy, FixedSchedule, Oracle, Policy, Uniform
+
+    if name not in POLICIES:
+        return _release(name, home)
+    known: tuple[Policy, ...] = (Clinician(), Uniform(), FixedSchedule(), EpsilonGreedy(epsilon), Oracle())
+    return dict(zip(POLICIES, known, strict=True))[name]
+
+
+def _release(name: str, home: Path | None) -> "Policy":
+    from flows.registry import RELEASE_NAME, Registry
+    from models.release import Release
+    from models.treating import ReleasePolicy
+    from posology.errors import NotFound
+
+    if Path(name, "release.json").is_file():
+        return ReleasePolicy(Release.load(Path(name)))
+    if not RELEASE_NAME.fullmatch(name):
+        raise NotFound(f"no policy {name!r}: expected {', '.join(POLICIES)}, or a release's name or folder")
+    known = here(home)
+    registry = Registry.open(known.home, known.settings)
+    return ReleasePolicy(Release.load(registry.download(registry.find(name))))
+
+
+def _show(cohort: "Cohort", therapy: str, folder: Path, *, as_json: bool) -> None:
+    tables, truth = cohort.tables, cohort.truth.summary()
+    rows = {name: getattr(tables, name).height for name in ("users", "measurements", "contents", "sessions")}
+    if as_json:
+        print_json({"folder": str(folder), "rows": rows, "truth": truth})
+        return
+    print_table(f"Cohort in {folder}", ["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()])
+    feedback, status, noise = truth["feedback"], truth["status"], truth["noise"]
+    known = {
+        "mean F: what was given": feedback["given"],
+        "mean F: chance": feedback["uniform"],
+        "mean F: the best content": feedback["oracle"],
+        "mean status: at the start": status["start"],
+        "mean status: at the end": status["end"],
+        "squared error no prediction of F can beat": noise["feedback"],
+        "squared error no prediction of Mf can beat": noise["status"],
+    }
+    print_table(
+        f"The truth, in {folder}/truth", ["", "true"], [[name, _number(value)] for name, value in known.items()]
+    )
+    out.print(f"Next: posology retrain {therapy} --data {folder}")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
