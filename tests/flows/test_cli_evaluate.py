@@ -70,7 +70,7 @@ def test_only_patients_no_release_was_fitted_on_are_judged(run, data):
     ("words", "status", "says"),
     [
         (("--policy", "clever"), 2, "expected logged, random"),
-        (("--policy", "candidate"), 2, "has no candidate"),
+        pytest.param(("--policy", "candidate"), 2, "has no candidate", marks=pytest.mark.slow),
         (("--policy", "candidate", "--all-patients"), 1, "fitted on"),
         (("--policy", "random", "--estimator", "magic"), 2, "expected ips"),
     ],
@@ -81,6 +81,7 @@ def test_what_is_not_there_is_refused_in_words(run, data, words, status, says):
     assert says in " ".join(err.split())
 
 
+@pytest.mark.slow
 def test_estimated_propensities_are_marked(run, cohort, tmp_path):
     sessions = cohort.tables.sessions.with_columns(probability=pl.lit(None, dtype=pl.Float64))
     for name in ("users", "measurements", "contents"):
@@ -90,6 +91,7 @@ def test_estimated_propensities_are_marked(run, cohort, tmp_path):
     assert "ESTIMATED" in out
 
 
+@pytest.mark.slow
 def test_estimated_propensities_are_a_distribution_better_than_chance(choices):
     found = estimated(choices)
     eligible = choices.decisions.eligible

@@ -31,18 +31,20 @@ def asked(log, estimator=None, margin=0.02):
     return against_logged(estimate, log, margin=margin)
 
 
-def test_better_passes_worse_fails_and_neither_needs_more():
+def test_better_passes_and_worse_fails():
     assert asked(log_of(0.8)).verdict == Verdict.PASS
     assert asked(log_of(0.2)).verdict == Verdict.FAIL
-    unclear = asked(log_of(0.45), margin=0.0)
-    assert unclear.verdict == Verdict.INSUFFICIENT
-    assert unclear.more_decisions > 0
-    assert "both sides" in unclear.reason
 
 
-def test_what_it_says_is_missing_settles_it():
-    missing = asked(log_of(0.45), margin=0.0).more_decisions
-    assert asked(log_of(0.45, n=3 * (2_000 + missing)), margin=0.0).verdict == Verdict.FAIL
+def test_where_neither_is_shown_it_says_how_many_more_decisions_would_settle_it():
+    log = log_of(0.8, reward=np.random.default_rng(3).random(2_000))
+    estimate = evaluate(log, (IPS(),), np.random.default_rng(2))[0]
+    found, difference = against_logged(estimate, log, margin=0.0), estimate.difference
+    assert found.verdict == Verdict.INSUFFICIENT
+    assert "both sides" in found.reason
+    ahead = difference.value > 0
+    half = difference.value - difference.low if ahead else difference.high - difference.value
+    assert 2_000 + found.more_decisions == pytest.approx(2_000 * (half / difference.value) ** 2, abs=1)
 
 
 def test_a_small_effective_sample_asks_for_as_many_times_more():

@@ -89,12 +89,14 @@ def test_fitted_q_is_as_right_as_its_prediction(process):
 
 def test_intervals_cover_the_truth_in_200_logs(process):
     rng, runs = np.random.default_rng(3), 200
-    covered = {each.name: 0 for each in JUDGING}
+    covered: dict[str, list[bool]] = {each.name: [] for each in JUDGING}
     for _ in range(runs):
-        for found in evaluate_runs(process.log(rng, 400, wrong_by=0.1), JUDGING, rng, resamples=300):
-            covered[found.estimator] += bool(found.low <= process.truth() <= found.high)
+        for found in evaluate_runs(process.log(rng, 600, wrong_by=0.1), JUDGING, rng, resamples=300):
+            if found.value is not None:  # a sound log is refused now and then
+                covered[found.estimator].append(found.low <= process.truth() <= found.high)
     for name, times in covered.items():
-        assert 0.90 <= times / runs <= 0.985, name
+        assert len(times) >= 0.95 * runs, name
+        assert 0.90 <= np.mean(times) <= 0.985, name
 
 
 @each_estimator
