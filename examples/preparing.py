@@ -1,4 +1,4 @@
-"""What every example shares: reading raw CSV files, and the command ``prepare.py RAW_FOLDER OUT_FOLDER``."""
+"""What examples share that need a script: reading CSV files, and the command ``prepare.py RAW_FOLDER OUT_FOLDER``."""
 
 import argparse
 import sys

@@ -27,6 +27,8 @@ UNLESS_TOLD_OTHERWISE = {
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # ten processes and a gigabyte for jobs we do not have
+    "AWS_EC2_METADATA_DISABLED": "true",  # set it to false where the machine's role gives the credentials
+    "AWS_MAX_ATTEMPTS": "3",  # for one call; s3fs tries again on top
     "GIT_PYTHON_REFRESH": "quiet",
     "OMP_NUM_THREADS": "2",
 }

@@ -1,7 +1,6 @@
 """The flow ``retrain``: from a snapshot to a candidate release with its dossier."""
 
 import shutil
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,19 +15,18 @@ from flows.home import Home
 from flows.params import read_params
 from flows.registry import Registry
 from flows.settings import Settings
+from flows.snapshots import Snapshot, accept, keep_snapshot
 from flows.stages.evaluate import evaluate
 from flows.stages.featurize import featurize
 from flows.stages.release import release
-from flows.stages.snapshot import snapshot
 from flows.stages.train import train_feedback, train_status
 from flows.stages.validate import validate
+from flows.take import take
 from flows.tasks import step
 from flows.tracking import Tracker
-from flows.versioning import git_commit, keep_snapshot
+from flows.versioning import git_commit
 from flows.workspace import Workspace, read_json
 from posology.files import whole_folder
-from posology.tables import Tables, catalogue_of
-from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 
 TOO_LATE = timedelta(hours=6)  # a scheduled run that could not start by then is left to the next one
@@ -49,19 +47,10 @@ class Retrained:
     failed: list[dict[str, Any]]
 
 
-def _read_source(therapy: Therapy, data: str | None, settings: Settings) -> Path | Tables:
-    """A folder of tables, or what the operational store holds."""
-    if data is not None:
-        return Path(data)
-    from serving.store import Store
-
-    with closing(Store.open(settings.store_url, therapy)) as store:
-        return store.snapshot(catalogue_of(therapy))
-
-
-def _snapshot(workspace: Workspace, therapy_file: str, data: str | None, settings: Settings) -> None:
-    therapy = load_therapy(therapy_file)
-    snapshot(workspace, therapy_file, _read_source(therapy, data, settings))
+def _validate(workspace: Workspace, kept: Snapshot, docs: Path) -> None:
+    """Validate; a snapshot that is let through is what the next one is compared with."""
+    validate(workspace, docs)
+    accept(kept, datetime.now(UTC))
 
 
 def _champion(home: Home, settings: Settings, therapy: str) -> Path | None:
@@ -116,9 +105,9 @@ def _show(retrained: Retrained) -> None:
     create_link_artifact(Path(retrained.dossier).as_uri(), key="dossier", link_text=f"Dossier of {retrained.release}")
 
 
-take_snapshot = step("Take a snapshot of the four tables", _snapshot, retries=2)
+take_snapshot = step("Take a snapshot of the four tables", take, retries=2)
 version_snapshot = step("Version the snapshot with DVC", keep_snapshot, retries=2)
-validate_data = step("Validate the data with Great Expectations", validate)
+validate_data = step("Validate the data with Great Expectations", _validate)
 build_features = step("Fold courses into features", featurize)
 train_f = step("Train the predictor of feedback (F)", train_feedback)
 train_mf = step("Train the predictor of final status (Mf)", train_status)
@@ -131,13 +120,16 @@ show_verdict = step("Show the verdict", _show, retries=2)
 
 
 @flow(name="retrain", flow_run_name="retrain {therapy}")
-def retrain(therapy: str, data: str | None = None, home: str | None = None) -> dict[str, Any] | None:
+def retrain(
+    therapy: str, data: str | None = None, home: str | None = None, as_of: datetime | None = None
+) -> dict[str, Any] | None:
     """Snapshot, validate, train, judge and register a candidate release.
 
     Args:
         therapy: name or path of the therapy.
         data: folder of the four tables; the operational store when None.
         home: the home's folder; as set in the environment when None.
+        as_of: train on what was known then; on all there is when None.
 
     Returns:
         The fields of ``Retrained``; None for a scheduled run that came too late, or while another is at work.
@@ -149,17 +141,19 @@ def retrain(therapy: str, data: str | None = None, home: str | None = None) -> d
     if runtime.deployment.id and (_is_too_late() or here.is_locked(lock)):
         return None
     with here.lock(lock), here.work_folder() as folder:
-        return asdict(_run_stages(Workspace(folder), therapy, data, here, settings))
+        return asdict(_run_stages(Workspace(folder), therapy, here, settings, data=data, as_of=as_of))
 
 
-def _run_stages(workspace: Workspace, therapy: str, data: str | None, home: Home, settings: Settings) -> Retrained:
+def _run_stages(
+    workspace: Workspace, therapy: str, home: Home, settings: Settings, *, data: str | None, as_of: datetime | None
+) -> Retrained:
     params = read_params()
-    take_snapshot(workspace, therapy, data, settings)
+    take_snapshot(workspace, therapy, Path(data) if data else None, settings, as_of)
     name = workspace.therapy().name
-    kept = version_snapshot(workspace.snapshot, home.snapshots / name)
-    again = f'posology retrain {therapy} --data "$POSOLOGY_HOME/snapshots/{name}/{kept.folder.name}/tables"'
+    kept = version_snapshot(workspace.snapshot, home)
+    again = f"posology retrain {therapy} --snapshot {kept.name}"
     origin = Origin(kept.version, kept.folder, git_commit(), settings.author, again)
-    validate_data(workspace, home.docs / name)
+    validate_data(workspace, kept, home.docs / name)
     build_features(workspace, params)
     train_f(workspace, params)
     train_mf(workspace, params)

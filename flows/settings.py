@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     )
     required_approvals: int = Field(default=1, ge=1, description="people who must approve before promotion")
     author: str = Field(default_factory=getpass.getuser, min_length=1, description="who runs; not the only signer")
+    snapshot_remote: str = Field(default="", description="where snapshots are pushed: a folder or s3://bucket/prefix")
+    snapshot_endpoint_url: str = Field(default="", description="of a store that speaks S3 but is not Amazon's")
     token: SecretStr | None = Field(
         default=None, description="what callers of the service send; None: made in the home"
     )
@@ -84,6 +86,20 @@ class Settings(BaseSettings):
     def _no_place_that_moves(cls, value: str) -> str:
         if value and not re.match(r"(sqlite:////|postgresql|mysql|mssql|https?://)", value):
             raise ValueError("expected sqlite:////an/absolute/path.db, postgresql://… or http(s)://…")
+        return value
+
+    @field_validator("snapshot_remote")
+    @classmethod
+    def _a_folder_or_a_bucket(cls, value: str) -> str:
+        if "://" in value and not re.fullmatch(r"s3://[^/@?]+(/[^?]*)?", value):
+            raise ValueError("expected a folder, or s3://bucket/prefix without credentials in it")
+        return value.rstrip("/") if "://" in value or not value else str(Path(value).expanduser().absolute())
+
+    @field_validator("snapshot_endpoint_url")
+    @classmethod
+    def _an_address_without_credentials(cls, value: str) -> str:
+        if value and not re.fullmatch(r"https?://[^/@?]+/?", value):
+            raise ValueError("expected http(s)://host:port; credentials go into AWS_ACCESS_KEY_ID and its like")
         return value
 
     @model_validator(mode="before")

@@ -1,62 +1,66 @@
-"""Snapshots under DVC: the same data, the same version."""
+"""Data and code by version: folders under DVC, the commit of the checkout."""
 
-import shutil
 import subprocess
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from posology.digests import digest_of_file
+from posology.errors import CannotDo
 from posology.files import whole_folder, write_whole
 
 ROOT = Path(__file__).resolve().parent.parent
+PATIENCE_SECONDS = 20.0
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A snapshot among those kept: its DVC version (the MD5 of the folder) and the folder."""
-
-    version: str
-    folder: Path
-
-
-def keep_snapshot(snapshot: Path, snapshots: Path) -> Kept:
-    """Put a snapshot among those kept.
-
-    Args:
-        snapshot: folder with the tables, the therapy and ``manifest.json``.
-        snapshots: the folder of all snapshots, a DVC repository of its own without git.
-    """
-    from dvc.repo import Repo
-
-    name = digest_of_file(snapshot / "manifest.json")[:12]
-    _ensure_repository(snapshots)
-    kept, note = snapshots / name, snapshots / f"{name}.dvc"
-    version = _version(note)
-    if version is None:
+def add_to_dvc(folder: Path, repo: Any) -> dict[str, Any]:
+    """Put a folder of a repository under DVC; gives its version (``md5``), ``size`` in bytes and ``nfiles``."""
+    note = note_of(folder)
+    if not read_note(note):
         note.unlink(missing_ok=True)
-        with whole_folder(kept) as partial:
-            shutil.copytree(snapshot, partial, dirs_exist_ok=True)
-        with Repo(str(snapshots)) as repo:
-            repo.add(str(kept))
-        version = _version(note)
-    return Kept(str(version), kept)
+    patiently(repo.add, str(folder))
+    return read_note(note)
 
 
-def _ensure_repository(folder: Path) -> None:
+def patiently(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Do something with a repository; while another DVC command is at work there, wait for it.
+
+    Raises:
+        CannotDo: the other one did not end.
+    """
+    from dvc.lock import LockError
+
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return work(*args, **kwargs)
+        except LockError:
+            if time.monotonic() > give_up_at:
+                raise CannotDo("another DVC command is busy with the snapshots; try again when it has ended") from None
+            time.sleep(0.2)
+
+
+def ensure_repository(folder: Path) -> None:
     """A DVC repository as a clone of one is: DVC's own ``init`` stopped halfway leaves one that nothing can open."""
     if not (folder / ".dvc").is_dir():
         with whole_folder(folder / ".dvc") as partial:
             write_whole(partial / "config", "[core]\n    no_scm = true\n    analytics = false\n")
 
 
-def _version(note: Path) -> str | None:
-    """What a ``.dvc`` file says; None when it is not there or was cut off while DVC wrote it."""
+def note_of(folder: Path) -> Path:
+    """The ``.dvc`` file of a folder."""
+    return folder.with_name(f"{folder.name}.dvc")
+
+
+def read_note(note: Path) -> dict[str, Any]:
+    """What a ``.dvc`` file says; nothing when it is not there or was cut off while DVC wrote it."""
     try:
-        return str(yaml.safe_load(note.read_text(encoding="utf-8"))["outs"][0]["md5"])
+        out = yaml.safe_load(note.read_text(encoding="utf-8"))["outs"][0]
+        return {"md5": str(out["md5"]), "size": int(out["size"]), "nfiles": int(out["nfiles"])}
     except (FileNotFoundError, yaml.YAMLError, TypeError, KeyError, IndexError):
-        return None
+        return {}
 
 
 def therapy_argument(therapy: str) -> str:

@@ -64,7 +64,7 @@ class Features:
                 column="content_id",
             )
         folded = self._fold(tables, sessions, all_candidates=False)
-        return self._join(folded, self.situations(tables, sessions), np.arange(sessions.size), places)
+        return self.join(folded.features, self.situations(tables, sessions), np.arange(sessions.size), places)
 
     def of_candidates(self, tables: Tables, sessions: np.ndarray) -> Candidates:
         """Every content at the decisions in these rows of the sessions table, each row once."""
@@ -74,7 +74,7 @@ class Features:
         decisions = np.repeat(np.arange(sessions.size), n_contents)
         places = np.tile(np.arange(n_contents), sessions.size)
         recent = RecentDoses(folded.last_content, folded.in_a_row, folded.minutes, self._share_counts(folded))
-        return Candidates(self._join(folded, situations, decisions, places), situations, recent)
+        return Candidates(self.join(folded.features, situations, decisions, places), situations, recent)
 
     def situations(self, tables: Tables, sessions: np.ndarray) -> pl.DataFrame:
         """``decided_at``, U and context columns of these rows of the sessions table."""
@@ -109,13 +109,16 @@ class Features:
         has_cap = self.therapy.safety.caps.feature is not None
         return folded.group_counts if has_cap else folded.group_counts[:, :0]
 
-    def _join(self, folded: Folded, situations: pl.DataFrame, decisions: np.ndarray, places: np.ndarray) -> np.ndarray:
-        known = _encode(situations, self.therapy.user | self.therapy.context)
-        return np.column_stack([folded.features, places, known[decisions], self._encoded_contents[places]])
+    def join(
+        self, folded: np.ndarray, situations: pl.DataFrame, decisions: np.ndarray, places: np.ndarray
+    ) -> np.ndarray:
+        """(n, n_features) what the fold tells of n rows, joined by what is known of each row's decision and content."""
+        known = encode(situations, self.therapy.user | self.therapy.context)
+        return np.column_stack([folded, places, known[decisions], self._encoded_contents[places]])
 
     @cached_property
     def _encoded_contents(self) -> np.ndarray:
-        return _encode(self.contents.table, self.therapy.content)
+        return encode(self.contents.table, self.therapy.content)
 
 
 def _names(columns: Columns) -> list[str]:
@@ -128,7 +131,8 @@ def _names(columns: Columns) -> list[str]:
     return names
 
 
-def _encode(frame: pl.DataFrame, columns: Columns) -> np.ndarray:
+def encode(frame: pl.DataFrame, columns: Columns) -> np.ndarray:
+    """(n, n_names) declared columns as numbers; what is missing is NaN, words and pictures are left out."""
     encoded: list[np.ndarray] = []
     for name, column in columns.items():
         if column.kind == "category":

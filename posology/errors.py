@@ -3,6 +3,7 @@
 PosologyError
 ├── CannotDo            the command could not be done (exit status 2)
 │   ├── TherapyError    a therapy file that is unreadable or wrong
+│   ├── MappingError    a mapping file that is unreadable or wrong
 │   ├── TableError      a table that is missing, unreadable or breaks its contract
 │   ├── SettingsError   a setting that is unknown or wrong
 │   ├── TooSmall        too little data to do the step at all
@@ -33,6 +34,10 @@ class CannotDo(PosologyError):
 
 class TherapyError(CannotDo):
     """A therapy file that is unreadable or wrong."""
+
+
+class MappingError(CannotDo):
+    """A mapping file that is unreadable or wrong, or does not fit its therapy or its sources."""
 
 
 class TableError(CannotDo):

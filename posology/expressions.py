@@ -18,7 +18,8 @@ FUNCTIONS = frozenset(
         *("abs", "ceil", "ceiling", "div", "exp", "floor", "greatest", "least", "ln", "log", "log10", "log2"),
         *("mod", "pow", "power", "round", "sign", "sqrt"),
         *("cast", "coalesce", "if", "ifnull", "nullif", "try_cast"),
-        *("ends_with", "length", "lower", "starts_with", "trim", "upper"),
+        *("concat", "ends_with", "left", "length", "lower", "lpad", "replace", "right", "starts_with", "substr"),
+        *("trim", "upper"),
     )
 )
 _WORDS = frozenset(("and", "between", "case", "else", "ilike", "in", "is", "like", "not", "or", "then", "when"))
@@ -42,17 +43,26 @@ def parse_expression(text: str, columns: Collection[str]) -> pl.Expr:
     return _parsed(text, frozenset(columns))
 
 
-@lru_cache(maxsize=1024)
-def _parsed(text: str, columns: frozenset[str]) -> pl.Expr:
+def read_expression(text: str) -> pl.Expr:
+    """The expression as Polars, whatever columns it looks at.
+
+    Raises:
+        ValueError: as ``parse_expression``.
+    """
     _check_words(text)
     try:
         expression = pl.sql_expr(text)
     except PolarsError as error:
         raise ValueError(f"expected a SQL expression, got {text!r}: {error}") from error
-    named = set(expression.meta.root_names())
-    if not named:
+    if not expression.meta.root_names():
         raise ValueError(f"expected an expression that looks at a column, got {text!r}")
-    unknown = sorted(named - columns)
+    return expression
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, columns: frozenset[str]) -> pl.Expr:
+    expression = read_expression(text)
+    unknown = sorted(set(expression.meta.root_names()) - columns)
     if unknown:
         raise ValueError(f"unknown column {', '.join(unknown)} in {text!r}; declared are {', '.join(sorted(columns))}")
     return expression

@@ -139,9 +139,14 @@ def read_raw(folder: Path, therapy: Therapy) -> dict[str, pl.DataFrame]:
     Raises:
         TableError: a file is missing or not Parquet.
     """
-    if not folder.is_dir():
-        raise TableError(f"{folder}: no such folder; expected {', '.join(f'{n}.parquet' for n in NAMES)}", table="")
+    _require_folder(folder)
     return {name: _read(folder / f"{name}.parquet", name, therapy) for name in NAMES}
+
+
+def scan_raw(folder: Path, therapy: Therapy) -> dict[str, pl.LazyFrame]:
+    """As ``read_raw``, but read when it is used: a file broken further down than its footer is only noticed then."""
+    _require_folder(folder)
+    return {name: _scan(folder / f"{name}.parquet", name, therapy) for name in NAMES}
 
 
 def catalogue_of(therapy: Therapy) -> pl.DataFrame:
@@ -169,17 +174,35 @@ def fits(came: pl.DataType | DataTypeClass, kind: pl.DataType | DataTypeClass) -
     )
 
 
+def _require_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise TableError(f"{folder}: no such folder; expected {', '.join(f'{n}.parquet' for n in NAMES)}", table="")
+
+
 def _read(path: Path, name: str, therapy: Therapy) -> pl.DataFrame:
+    try:
+        return _scan(path, name, therapy).collect()
+    except (PolarsError, OSError) as error:
+        raise _unreadable(path, name, error) from error
+
+
+def _scan(path: Path, name: str, therapy: Therapy) -> pl.LazyFrame:
     if not path.is_file():
         if name == "contents" and therapy.catalogue is not None:
-            return catalogue_of(therapy)
+            return catalogue_of(therapy).lazy()
         if name == "measurements" and therapy.status is None:
-            return pl.DataFrame(schema=schema_of(name, therapy))
+            return pl.LazyFrame(schema=schema_of(name, therapy))
         raise TableError(f"{path}: missing; expected a Parquet file with {_names(name, therapy)}", table=name)
     try:
-        return pl.read_parquet(path)
+        rows = pl.scan_parquet(path, glob=False)
+        rows.collect_schema()
     except (PolarsError, OSError) as error:
-        raise TableError(f"{path}: expected a Parquet file that can be read: {error}", table=name) from error
+        raise _unreadable(path, name, error) from error
+    return rows
+
+
+def _unreadable(path: Path, name: str, error: Exception) -> TableError:
+    return TableError(f"{path}: expected a Parquet file that can be read: {error}", table=name)
 
 
 def _names(name: str, therapy: Therapy) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from posology.checked_file import Misplaced
 from posology.digests import digest_of_json
 from posology.expressions import check_result, parse_expression
 
@@ -32,14 +33,6 @@ RESERVED_COLUMNS = frozenset(
 LARGEST = sys.float_info.max
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 ContentId = Annotated[str, Field(min_length=1, max_length=100)]
-
-
-class Misplaced(ValueError):
-    """A complaint about one place deeper in the definition, for example ("safety", "rules", 0, "forbid")."""
-
-    def __init__(self, message: str, *place: str | int) -> None:
-        super().__init__(message)
-        self.place = place
 
 
 class _Checked(BaseModel):

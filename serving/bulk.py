@@ -1,6 +1,7 @@
 """Many rows at once: a history into the store, and the store's decisions as sessions."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -19,16 +20,23 @@ IMPORTED = {"source": "imported", "reasons": []}  # what a decision made elsewhe
 
 
 def session_rows(
-    connection: sa.Connection, therapy: Therapy, *, user_id: str | None = None, revision: int | None = None
+    connection: sa.Connection,
+    therapy: Therapy,
+    *,
+    user_id: str | None = None,
+    revision: int | None = None,
+    as_of: datetime | None = None,
 ) -> list[dict[str, Any]]:
     """Decisions with their feedback as rows of the sessions table.
 
     Args:
         user_id: of this user only, as known at ``revision``; of all users when None.
+        as_of: without what was recorded later.
     """
     answers = feedback.alias()
     join = (answers.c.therapy == decisions.c.therapy) & (answers.c.decision_id == decisions.c.decision_id)
-    mine = decisions.c.therapy == therapy.name
+    join &= recorded_by(answers, as_of)
+    mine = (decisions.c.therapy == therapy.name) & recorded_by(decisions, as_of)
     if user_id is not None:
         join &= answers.c.revision <= revision
         mine &= (decisions.c.user_id == user_id) & (decisions.c.revision <= revision)
@@ -43,6 +51,13 @@ def session_rows(
         .where(mine)
     )
     return [{**row, **row["context"], **(row["declared"] or {})} for row in rows_of(connection, query)]
+
+
+def recorded_by(table: sa.FromClause, as_of: datetime | None) -> sa.ColumnElement[bool]:
+    """The condition that a row was here by then; an imported one always was."""
+    if as_of is None:
+        return sa.true()
+    return table.c.recorded_at.is_(None) | (table.c.recorded_at <= as_of)
 
 
 def load_tables(connection: sa.Connection, therapy: Therapy, tables: Tables) -> None:

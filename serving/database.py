@@ -33,6 +33,7 @@ def open_database(url: str) -> sa.Engine:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CREATION_LOCK})
         metadata.create_all(connection)
+        _add_missing_columns(connection)
     return engine
 
 
@@ -81,6 +82,17 @@ def _engine(url: str) -> sa.Engine:
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _add_missing_columns(connection: sa.Connection) -> None:
+    """Bring a database of an earlier version up to this one; all that was added since may be null."""
+    known = sa.inspect(connection)
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in known.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there:
+                kind = column.type.compile(connection.dialect)
+                connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
 
 
 def _make_private_file(path: Path) -> None:

@@ -40,8 +40,13 @@ def _revision() -> sa.Column[int]:
     return sa.Column("revision", sa.BigInteger, nullable=False)
 
 
+def _recorded_at() -> sa.Column[datetime]:
+    return sa.Column("recorded_at", UtcMicroseconds, nullable=True)
+
+
 # ``revision`` counts the changes of one user's course. A row carries the revision that brought it, so the course
 # as it was known at any earlier moment can be read again, whatever came late and whatever the clocks said.
+# ``recorded_at`` is when a row came here. An imported history has none: it was known elsewhere, at its own times.
 users = sa.Table(
     "users",
     metadata,
@@ -52,6 +57,7 @@ users = sa.Table(
     sa.Column("consent", sa.Boolean, nullable=False),
     sa.Column("declared", JSON, nullable=False),
     _revision(),
+    _recorded_at(),
 )
 
 measurements = sa.Table(
@@ -63,6 +69,7 @@ measurements = sa.Table(
     _key("instrument"),
     sa.Column("score", sa.Double, nullable=False),
     _revision(),
+    _recorded_at(),
     _of("users", "therapy", "user_id"),
 )
 
@@ -85,6 +92,7 @@ decisions = sa.Table(
     sa.Column("ranking", JSON),
     sa.Column("course_revision", sa.BigInteger),
     _revision(),
+    _recorded_at(),
     _of("users", "therapy", "user_id"),
     sa.Index("decisions_of_a_user", "therapy", "user_id"),
 )
@@ -97,6 +105,7 @@ feedback = sa.Table(
     sa.Column("received_at", UtcMicroseconds),
     sa.Column("declared", JSON, nullable=False),
     _revision(),
+    _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
 )
 
@@ -107,5 +116,6 @@ activations = sa.Table(
     _key("decision_id"),
     sa.Column("activated_at", UtcMicroseconds, nullable=False),
     _revision(),
+    _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
 )

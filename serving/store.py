@@ -5,8 +5,8 @@ row again changes nothing; the same id with another content is a ``Conflict``.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -16,12 +16,17 @@ from sqlalchemy.exc import IntegrityError
 from posology.errors import Conflict, NotFound
 from posology.tables import Tables
 from posology.therapy import Therapy
-from serving.bulk import load_tables, session_rows
+from serving.bulk import load_tables, recorded_by, session_rows
 from serving.database import open_database, reading, rows_of, writing
 from serving.records import Decision, Feedback, Measurement, User
 from serving.schema import activations, decisions, feedback, measurements, users
 
 Row = Mapping[str, Any]
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,11 +35,16 @@ class Store:
 
     engine: sa.Engine
     therapy: Therapy
+    clock: Clock = _now
 
     @classmethod
-    def open(cls, url: str, therapy: Therapy) -> "Store":
-        """The store at ``sqlite:////path/store.db`` or ``postgresql://…``, made when it is not there."""
-        return cls(open_database(url), therapy)
+    def open(cls, url: str, therapy: Therapy, clock: Clock = _now) -> "Store":
+        """The store at ``sqlite:////path/store.db`` or ``postgresql://…``, made when it is not there.
+
+        Args:
+            clock: tells when a row was recorded.
+        """
+        return cls(open_database(url), therapy, clock)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -112,11 +122,17 @@ class Store:
         except IntegrityError as error:
             raise Conflict("the history does not fit the store: a user is missing or an id was just taken") from error
 
-    def snapshot(self, contents: pl.DataFrame | None = None) -> Tables:
-        """Everything of the therapy as the four tables, at one moment."""
+    def snapshot(self, contents: pl.DataFrame | None = None, *, as_of: datetime | None = None) -> Tables:
+        """Everything of the therapy as the four tables, at one moment.
+
+        Args:
+            contents: go into the tables as they are; none when None.
+            as_of: without the rows that came here later, whatever time they speak of.
+        """
+        mine = (users.c.therapy == self.therapy.name) & recorded_by(users, as_of)
         with reading(self.engine) as connection:
-            patients = rows_of(connection, sa.select(users).where(users.c.therapy == self.therapy.name))
-            return self._tables(connection, contents, patients)
+            patients = rows_of(connection, sa.select(users).where(mine))
+            return self._tables(connection, contents, patients, as_of=as_of)
 
     def _tables(
         self,
@@ -126,15 +142,16 @@ class Store:
         *,
         user_id: str | None = None,
         revision: int | None = None,
+        as_of: datetime | None = None,
     ) -> Tables:
-        mine = measurements.c.therapy == self.therapy.name
+        mine = (measurements.c.therapy == self.therapy.name) & recorded_by(measurements, as_of)
         if user_id is not None:
             mine &= (measurements.c.user_id == user_id) & (measurements.c.revision <= revision)
         tables = Tables.from_rows(
             self.therapy,
             users=[{**row, **row["declared"]} for row in patients],
             measurements=rows_of(connection, sa.select(measurements).where(mine)),
-            sessions=session_rows(connection, self.therapy, user_id=user_id, revision=revision),
+            sessions=session_rows(connection, self.therapy, user_id=user_id, revision=revision, as_of=as_of),
         )
         return tables if contents is None else dataclasses.replace(tables, contents=contents)
 
@@ -144,7 +161,7 @@ class Store:
             if found:
                 _refuse_difference(users, found[0], row)
             else:
-                connection.execute(users.insert().values({**row, "revision": 0}))
+                connection.execute(users.insert().values({**row, "revision": 0, "recorded_at": self.clock()}))
 
     def _add(self, table: sa.Table, values: Row, user_id: str, *, ignoring: tuple[str, ...] = ()) -> None:
         row = self._row(values)
@@ -156,7 +173,9 @@ class Store:
                     _refuse_difference(table, found[0], row, ignoring)
                     connection.rollback()
                 else:
-                    connection.execute(table.insert().values({**row, "revision": revision}))
+                    connection.execute(
+                        table.insert().values({**row, "revision": revision, "recorded_at": self.clock()})
+                    )
         except IntegrityError as error:  # only an id shared by two users gets here: one user's writes wait in line
             raise Conflict(_CONFLICTS[table.name]) from error
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, evaluate, learn, review, run, simulate
+from flows.cli import data, evaluate, importing, learn, records, review, run, simulate, snapshots
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -42,8 +42,12 @@ def posology(
 
 app.command()(run.demo)
 app.command()(simulate.simulate)
+app.command("import")(importing.import_data)
+app.command()(importing.export)
 app.command()(data.validate)
 app.command()(data.load)
+app.add_typer(records.fhir_app, name="fhir")
+app.add_typer(snapshots.snapshot_app, name="snapshot")
 app.command()(learn.retrain)
 app.command()(evaluate.evaluate)
 app.add_typer(review.review_app, name="review")

@@ -1,14 +1,15 @@
 """``retrain`` and ``schedule``."""
 
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from flows.cli.here import Here, HomeOption, JsonOption, TherapyArgument, here
+from flows.cli.here import AsOfOption, Here, HomeOption, JsonOption, TherapyArgument, here
 from flows.cli.output import out, print_json, print_table, progress, verdict_text
-from posology.errors import SettingsError
+from posology.errors import CannotDo, SettingsError
 
 PASS = "pass"  # noqa: S105 - a verdict, not a password
 
@@ -24,6 +25,10 @@ def retrain(
             help="Folder with the four Parquet tables; else the operational store.",
         ),
     ] = None,
+    snapshot: Annotated[
+        str | None, typer.Option("--snapshot", metavar="ID", help="A kept snapshot; see posology snapshot list.")
+    ] = None,
+    as_of: AsOfOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -35,8 +40,10 @@ def retrain(
 
     load_therapy(therapy)  # a refusal needs no server
     known = here(home)
+    if snapshot:
+        data = _tables_of(known, snapshot, data)
     with progress("Starting Prefect") as step:
-        retrained = run_retrain(known, therapy, data, step)
+        retrained = run_retrain(known, therapy, data, step, as_of)
     if as_json:
         print_json(retrained)
     else:
@@ -45,7 +52,19 @@ def retrain(
         raise typer.Exit(1)
 
 
-def run_retrain(known: Here, therapy: str, data: Path | None, step: Any) -> dict[str, Any]:
+def _tables_of(known: Here, snapshot: str, data: Path | None) -> Path:
+    from flows.snapshots import check_snapshot, find_snapshot
+
+    if data:
+        raise CannotDo("--data and --snapshot each say what to train on: expected one of them")
+    found = find_snapshot(known.home, snapshot)
+    check_snapshot(found)
+    return found.tables
+
+
+def run_retrain(
+    known: Here, therapy: str, data: Path | None, step: Any, as_of: datetime | None = None
+) -> dict[str, Any]:
     """Run the flow with a Prefect server around it; gives what ``--json`` prints."""
     from flows.announce import listening
     from flows.loading import load_stages
@@ -58,7 +77,7 @@ def run_retrain(known: Here, therapy: str, data: Path | None, step: Any) -> dict
         from flows.retrain import retrain as flow
 
         folder = str(data.absolute()) if data else None
-        return dict(flow(therapy_argument(therapy), folder, str(known.home.root)) or {})
+        return dict(flow(therapy_argument(therapy), folder, str(known.home.root), as_of) or {})
 
 
 def show_retrained(retrained: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -44,9 +44,9 @@ def print_lines(title: str, lines: dict[str, str]) -> None:
         out.print(text, markup=False, no_wrap=True, overflow="ignore", crop=False)
 
 
-def verdict_text(verdict: str) -> str:
+def verdict_text(verdict: str, colours: Mapping[str, str] = COLOURS) -> str:
     """A verdict in its colour."""
-    return f"[{COLOURS.get(verdict, 'default')}]{verdict}[/]"
+    return f"[{colours.get(verdict, 'default')}]{verdict}[/]"
 
 
 @contextmanager

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
+from flows.cli.like import LikeOption, like_log, refuse_conditions, show_fidelity, warn, write_like
 from flows.cli.output import out, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from posology.simulators import Cohort, Policy
+    from models.simulators import Fidelity
+    from posology.simulators import Cohort, Policy, Simulator
 
 TREATING, WRONG = "Who treats them", "What is wrong with the log or the population: 0 is off, 1 as bad as it gets"
 POLICIES = ("clinician", "uniform", "schedule", "epsilon-greedy", "oracle")
@@ -33,6 +35,7 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same cohort.")] = 7,
     weeks: Annotated[int, typer.Option(min=1, max=520, help="Over which they enrol.")] = 32,
     out_folder: Annotated[Path, typer.Option("--out", help="New folder for the four tables.")] = Path("data"),
+    like: LikeOption = None,
     policy: PolicyOption = "clinician",
     epsilon: Annotated[
         float, typer.Option(min=0.0, max=1.0, rich_help_panel=TREATING, help="Of epsilon-greedy.")
@@ -66,24 +69,34 @@ def simulate(
     posology simulate mci --policy uniform --out data/uniform
 
     posology simulate mci --policy oracle --out data/oracle
+
+    Of your own data, with a report of how far the patients may be trusted (fidelity.json):
+
+    posology simulate therapy.yaml --like data/mine --out data/like-mine
     """
     from posology.files import refuse_in_use
-    from posology.simulators import Conditions, World, treat
+    from posology.simulators import Clinician, Conditions, World, treat
     from posology.therapy_file import load_therapy
 
     refuse_in_use(out_folder)
     checked, conditions = load_therapy(therapy), Conditions(confounding, misleading, drift, sites, transfer)
-    chosen = _policy(policy, epsilon, home)
+    chosen = _policy(policy, epsilon, home) if like is None or policy != "clinician" else Clinician(trying=0.0)
+    report: Fidelity | None = None
     with progress(f"Simulating {patients:,} patients") as step:
+        world: Simulator
+        if like is None:
+            world = World(
+                checked,
+                patients=patients,
+                seed=seed,
+                enrolment_days=7 * weeks,
+                conditions=conditions,
+                abreast=not chosen.learns,
+            )
+        else:
+            refuse_conditions(conditions)
+            world, report = like_log(step, checked, like, patients=patients, seed=seed)
         step(f"Simulate {patients:,} patients")
-        world = World(
-            checked,
-            patients=patients,
-            seed=seed,
-            enrolment_days=7 * weeks,
-            conditions=conditions,
-            abreast=not chosen.learns,
-        )
         cohort = treat(
             world,
             chosen,
@@ -92,8 +105,13 @@ def simulate(
             each_day=lambda day: step.detail(f"{day / (world.last_day + 1):.0%}, day {day:,} of {world.last_day:,}"),
         )
         step(f"Write {out_folder}")
-        cohort.write(out_folder)
-    _show(cohort, therapy, out_folder, as_json=as_json)
+        if report is None:
+            cohort.write(out_folder)
+        else:
+            write_like(cohort, report, out_folder)
+    _show(cohort, report, therapy, out_folder, as_json=as_json)
+    if report is not None:
+        warn(report)
 
 
 def _policy(name: str, epsilon: float, home: Path | None) -> "Policy":
@@ -120,11 +138,12 @@ def _release(name: str, home: Path | None) -> "Policy":
     return ReleasePolicy(Release.load(registry.download(registry.find(name))))
 
 
-def _show(cohort: "Cohort", therapy: str, folder: Path, *, as_json: bool) -> None:
+def _show(cohort: "Cohort", report: "Fidelity | None", therapy: str, folder: Path, *, as_json: bool) -> None:
     tables, truth = cohort.tables, cohort.truth.summary()
     rows = {name: getattr(tables, name).height for name in ("users", "measurements", "contents", "sessions")}
     if as_json:
-        print_json({"folder": str(folder), "rows": rows, "truth": truth})
+        told = {} if report is None else {"fidelity": report.as_json()}
+        print_json({"folder": str(folder), "rows": rows, "truth": truth, **told})
         return
     print_table(f"Cohort in {folder}", ["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()])
     feedback, status, noise = truth["feedback"], truth["status"], truth["noise"]
@@ -140,6 +159,8 @@ def _show(cohort: "Cohort", therapy: str, folder: Path, *, as_json: bool) -> Non
     print_table(
         f"The truth, in {folder}/truth", ["", "true"], [[name, _number(value)] for name, value in known.items()]
     )
+    if report is not None:
+        show_fidelity(report, folder)
     out.print(f"Next: posology retrain {therapy} --data {folder}")
 
 

@@ -1,50 +1,81 @@
-"""Snapshot: the four tables and the therapy as they are now, never changed again."""
+"""Snapshot: the four tables and the therapy as they are now, or were known at a time; never changed again."""
 
 import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from flows.workspace import Workspace, write_json
+from posology.as_of import as_of as known_at
 from posology.digests import digest_of_file
 from posology.files import whole_folder
-from posology.tables import NAMES, Tables, read_raw
+from posology.ordered_file import write_ordered
+from posology.tables import NAMES, Tables, scan_raw
+from posology.therapy import UTC_TIME
 from posology.therapy_file import find_therapy, load_therapy
 
+EVENTS = (
+    ("users", "enrolled_at"),
+    ("measurements", "measured_at"),
+    ("sessions", "decided_at"),
+    ("sessions", "feedback_at"),
+)
 
-def snapshot(workspace: Workspace, therapy_file: str | Path, source: Path | Tables) -> None:
-    """Copy the tables of a folder, or write those of the operational store.
 
-    The bytes of a folder's files are kept as they are; nothing is judged yet.
+def snapshot(
+    workspace: Workspace, therapy_file: str | Path, source: Path | Tables, as_of: datetime | None = None
+) -> None:
+    """Write the tables of a folder or of the operational store, every row in its place; nothing is judged yet.
+
+    The same data give the same bytes, whatever the order of rows and columns.
+
+    Args:
+        workspace: where ``tables/``, ``therapy.yaml`` and ``manifest.json`` go.
+        therapy_file: name or path of the therapy.
+        source: a folder of the four tables, or the tables.
+        as_of: leave out what became known later (see ``posology.as_of``).
 
     Raises:
         TherapyError: the therapy does not hold.
-        TableError: a table is missing or not Parquet.
+        TableError: a table is missing, is not Parquet, or has no times to tell what was known when.
     """
     therapy = load_therapy(therapy_file)
     with whole_folder(workspace.snapshot) as partial:
-        if isinstance(source, Tables):
-            source.write(partial / "tables")
-        else:
-            _copy(source, partial / "tables", read_raw(source, therapy))
+        tables = _lazy(source) if isinstance(source, Tables) else scan_raw(source, therapy)
+        (partial / "tables").mkdir()
+        for name, rows in (known_at(tables, as_of, therapy) if as_of else tables).items():
+            write_ordered(rows, partial / "tables" / f"{name}.parquet", table=name, therapy=therapy)
         shutil.copyfile(find_therapy(therapy_file), partial / "therapy.yaml")
-        write_json(partial / "manifest.json", _manifest(partial, therapy.digest))
+        write_json(partial / "manifest.json", _manifest(partial / "tables", therapy.digest, as_of))
 
 
-def _copy(source: Path, target: Path, raw: dict[str, pl.DataFrame]) -> None:
-    target.mkdir()
-    for name in NAMES:
-        file = source / f"{name}.parquet"
-        if file.is_file():
-            shutil.copyfile(file, target / file.name)
-        else:
-            raw[name].write_parquet(target / file.name)
+def _lazy(tables: Tables) -> dict[str, pl.LazyFrame]:
+    return {name: getattr(tables, name).lazy() for name in NAMES}
 
 
-def _manifest(folder: Path, therapy_digest: str) -> dict[str, object]:
-    files = {name: folder / "tables" / f"{name}.parquet" for name in NAMES}
+def _manifest(tables: Path, therapy_digest: str, as_of: datetime | None) -> dict[str, Any]:
+    files = {name: tables / f"{name}.parquet" for name in NAMES}
+    scanned = {name: pl.scan_parquet(file) for name, file in files.items()}
     return {
         "therapy_digest": therapy_digest,
-        "rows": {name: pl.scan_parquet(file).select(pl.len()).collect().item() for name, file in files.items()},
+        "as_of": as_of.astimezone(UTC).isoformat() if as_of else None,
+        "rows": {name: rows.select(pl.len()).collect().item() for name, rows in scanned.items()},
         "sha256": {name: digest_of_file(file) for name, file in files.items()},
+        "time_range": _time_range(scanned),
     }
+
+
+def _time_range(tables: Mapping[str, pl.LazyFrame]) -> dict[str, str | None]:
+    """The first and the last thing that happened to a patient; null when nothing did."""
+    times = [
+        tables[table].select(at=column)
+        for table, column in EVENTS
+        if tables[table].collect_schema().get(column) == UTC_TIME
+    ]
+    if not times:
+        return {"first": None, "last": None}
+    ends = pl.concat(times).select(first=pl.col("at").min(), last=pl.col("at").max()).collect()
+    return {name: time.isoformat() if time else None for name, time in ends.row(0, named=True).items()}

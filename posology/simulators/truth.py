@@ -110,4 +110,4 @@ def _status_floor(tables: Tables, patients: pl.DataFrame) -> float | None:
 
 
 def _numbers(means: Mapping[str, Any]) -> dict[str, float | None]:
-    return {name: None if mean is None else float(mean) for name, mean in means.items()}
+    return {name: None if mean is None or np.isnan(mean) else float(mean) for name, mean in means.items()}

@@ -2,14 +2,24 @@
 
 import copy
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import polars as pl
 import pytest
 
-from posology.simulators import Simulator, Uniform, World, treat
+from models.simulators import Fitted, FittedWorld
+from posology.simulators import Simulator, Uniform, World, simulate, treat
+from posology.simulators.truth import counted_feedback
 from posology.tables import schema_of
 from posology.therapy_file import load_therapy
+
+
+@cache
+def _fitted() -> Fitted:
+    therapy = load_therapy("mci")
+    return Fitted.fit(therapy, simulate(therapy, patients=40, seed=1, weeks=1).tables)
+
 
 KINDS: dict[str, Callable[[int], Simulator]] = {
     "mci": lambda seed: World(load_therapy("mci"), patients=12, seed=seed, enrolment_days=4),
@@ -17,6 +27,7 @@ KINDS: dict[str, Callable[[int], Simulator]] = {
         load_therapy("depression"), patients=12, seed=seed, enrolment_days=4, abreast=True
     ),
     "tinnitus": lambda seed: World(load_therapy("tinnitus"), patients=12, seed=seed, enrolment_days=4),
+    "fitted to a log": lambda seed: FittedWorld(_fitted(), patients=12, seed=seed, enrolment_days=4),
 }
 
 
@@ -97,14 +108,12 @@ def test_looking_changes_nothing(living: Living) -> None:
 
 
 def test_the_expected_feedback_is_the_mean_of_what_comes(living: Living) -> None:
-    simulator, patients, _ = living
-    assert simulator.therapy.feedback
-    missing = simulator.therapy.feedback.missing
-    value = simulator.therapy.feedback.expression.fill_null(pl.lit(missing, dtype=pl.Float64))
+    simulator, patients, situations = living
+    decided_at = situations.select("decided_at")[np.zeros(3000, dtype=int)]
     expected = simulator.expected_feedback(patients)
     for content in (0, 7):
         given = copy.deepcopy(simulator).give(np.repeat(patients[:1], 3000), np.full(3000, content))
-        found = given.select(value).to_series().drop_nulls()
+        found = counted_feedback(simulator.therapy, decided_at.hstack(given)).drop_nulls()
         assert found.mean() == pytest.approx(expected[0, content], abs=0.03)
 
 

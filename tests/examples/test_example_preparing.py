@@ -10,7 +10,8 @@ import pytest
 from posology.therapy_file import load_therapy
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-NAMES = ("beat_the_blues", "nback_training", "oralytics_pilot")
+PREPARED = ("nback_training", "oralytics_pilot")
+NAMES = ("beat_the_blues", *PREPARED)
 
 
 def prepare(name: str, raw: Path, out: Path) -> subprocess.CompletedProcess[str]:
@@ -23,7 +24,7 @@ def test_the_therapy_of_every_example_holds(name: str) -> None:
     assert load_therapy(EXAMPLES / name / "therapy.yaml").name == name
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", PREPARED)
 def test_a_missing_file_is_named_and_nothing_is_written(name: str, tmp_path: Path) -> None:
     done = prepare(name, tmp_path, tmp_path / "out")
     assert done.returncode == 2
@@ -33,16 +34,16 @@ def test_a_missing_file_is_named_and_nothing_is_written(name: str, tmp_path: Pat
 
 
 def test_another_version_of_the_file_is_refused_without_showing_values(tmp_path: Path) -> None:
-    columns = ("drug", "length", "treatment", "bdi.pre", "bdi.2m", "bdi.3m", "bdi.5m", "bdi.8m")
-    pl.DataFrame([["Sometimes", "ages", "BtheB", 31.0, 1.0, 1.0, 1.0, 1.0]], schema=columns, orient="row").write_csv(
-        tmp_path / "BtheB.csv"
-    )
-    done = prepare("beat_the_blues", tmp_path, tmp_path / "out")
+    columns = ("user_id", "user_decision_t", "decision_time", "action", "prob", "quality")
+    state = ("state_tod", "state_b_bar", "state_a_bar", "state_app_engage")
+    row = ["p1", 0, "when the sun rose", 1, 0.5, 100.0, 0.0, 0.0, 0.0, 1.0]
+    pl.DataFrame([row], schema=(*columns, *state), orient="row").write_csv(tmp_path / "oralytics_pilot_data.csv")
+    done = prepare("oralytics_pilot", tmp_path, tmp_path / "out")
     assert done.returncode == 2
     assert "is it another version of the data?" in done.stderr
-    assert "ages" not in done.stderr
-    pl.DataFrame({"drug": ["No"]}).write_csv(tmp_path / "BtheB.csv")
-    assert "missing column length" in prepare("beat_the_blues", tmp_path, tmp_path / "out").stderr
+    assert "sun" not in done.stderr
+    pl.DataFrame({"user_id": ["p1"]}).write_csv(tmp_path / "oralytics_pilot_data.csv")
+    assert "missing column user_decision_t" in prepare("oralytics_pilot", tmp_path, tmp_path / "out").stderr
 
 
 def test_the_command_writes_the_four_tables(tmp_path: Path, raw_folder) -> None:

@@ -19,8 +19,14 @@ from posology.tables import NAMES
 COMMANDS = (
     ("demo",),
     ("simulate",),
+    ("import",),
+    ("export",),
     ("validate",),
     ("load",),
+    ("fhir",),
+    ("fhir", "write"),
+    ("fhir", "read"),
+    *(("snapshot", *words) for words in ((), ("take",), ("list",), ("show",), ("verify",), ("push",), ("pull",))),
     ("retrain",),
     ("review",),
     ("review", "list"),
@@ -100,8 +106,9 @@ def test_every_command_explains_itself(posology: Posology, command: tuple[str, .
 def test_the_help_lists_every_command(posology: Posology) -> None:
     from flows.cli.app import app
 
-    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
-    assert known | {"review"} == {command[0] for command in COMMANDS}
+    known = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    known |= {str(group.name) for group in app.registered_groups}
+    assert known == {command[0] for command in COMMANDS}
     assert all(command[0] in posology("--help").said for command in COMMANDS)
 
 

@@ -2,12 +2,14 @@
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import yaml
+from polars.testing import assert_frame_equal
 
 from flows.evaluation.report import Origin
 from flows.params import Params, read_params
@@ -22,7 +24,8 @@ from flows.workspace import Workspace, read_json
 from models.release import Release
 from posology.digests import digest_of_file, digest_of_folder
 from posology.errors import CannotDo, DataInvalid, TableError, TherapyError, TooSmall
-from posology.tables import NAMES
+from posology.tables import NAMES, read_raw
+from posology.therapy_file import load_therapy
 
 ROOT = Path(__file__).resolve().parents[2]
 ORIGIN = Origin("0" * 32, Path("data"), "c" * 40, "Author", "dvc repro")
@@ -125,10 +128,42 @@ def test_a_stage_that_runs_again_replaces_what_it_wrote(whole: Workspace, params
     assert digest_of_folder(whole.release) == before
 
 
-def test_a_snapshot_keeps_the_bytes_of_the_files(whole: Workspace, calm_data: Path) -> None:
+def test_a_snapshot_keeps_every_row_and_says_what_it_holds(whole: Workspace, calm_data: Path) -> None:
     manifest = read_json(whole.snapshot / "manifest.json")
+    tables = whole.snapshot / "tables"
     assert manifest["rows"] == {"users": 40, "measurements": 0, "contents": 2, "sessions": 320}
-    assert manifest["sha256"] == {name: digest_of_file(calm_data / f"{name}.parquet") for name in NAMES}
+    assert manifest["sha256"] == {name: digest_of_file(tables / f"{name}.parquet") for name in NAMES}
+    for name in NAMES:
+        assert_frame_equal(pl.read_parquet(tables / f"{name}.parquet"), pl.read_parquet(calm_data / f"{name}.parquet"))
+    first = pl.read_parquet(calm_data / "users.parquet")["enrolled_at"].min()
+    last = pl.read_parquet(calm_data / "sessions.parquet")["feedback_at"].max()
+    assert manifest["time_range"] == {"first": first.isoformat(), "last": last.isoformat()}  # type: ignore[union-attr]
+    assert manifest["as_of"] is None
+
+
+def test_the_same_data_in_another_order_are_the_same_snapshot(
+    whole: Workspace, calm_file: Path, calm_data: Path, tmp_path: Path
+) -> None:
+    frames = {name: pl.read_parquet(calm_data / f"{name}.parquet") for name in NAMES}
+    mixed = {name: rows.sample(fraction=1, shuffle=True, seed=3)[:, ::-1] for name, rows in frames.items()}
+    snapshot(Workspace(tmp_path / "work"), calm_file, replaced(calm_data, tmp_path / "data", **mixed))
+    assert digest_of_folder(tmp_path / "work" / "snapshot") == digest_of_folder(whole.snapshot)
+
+
+def test_a_snapshot_as_of_a_time_does_not_see_what_came_later(calm_file: Path, calm_data: Path, tmp_path: Path) -> None:
+    then = datetime(2026, 1, 20, tzinfo=UTC)
+    early, all_of_it = Workspace(tmp_path / "early"), read_raw(calm_data, load_therapy(calm_file))
+    known = {
+        "users": all_of_it["users"].filter(pl.col("enrolled_at") <= then),
+        "sessions": all_of_it["sessions"].filter(pl.col("decided_at") <= then + timedelta(days=9)),
+    }
+    snapshot(early, calm_file, replaced(calm_data, tmp_path / "data", **known), then)
+    late = Workspace(tmp_path / "late")
+    snapshot(late, calm_file, calm_data, then)
+    assert digest_of_folder(early.snapshot) == digest_of_folder(late.snapshot)
+    manifest = read_json(late.snapshot / "manifest.json")
+    assert 0 < manifest["rows"]["sessions"] < 320
+    assert manifest["time_range"]["last"] <= manifest["as_of"] == then.isoformat()
 
 
 def test_a_snapshot_completes_what_the_therapy_has(calm_file: Path, calm_data: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ GOOD = [
     "CAST(standing AS DOUBLE) + level::DOUBLE > 3",
     "style IS NULL OR LEAST(level, age) > 2",
     "style = 'it''s (quick'",
+    "LPAD(LEFT(style, 2), 4, '0') = CONCAT('00', SUBSTR(style, 1, 2)) OR REPLACE(style, 'a', 'o') = RIGHT(style, 4)",
 ]
 REFUSED = {
     "a query": "level > (SELECT MAX(level) FROM users)",

@@ -1,10 +1,5 @@
 """A small therapy, a release made by hand, and stores on SQLite and on a real PostgreSQL."""
 
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,7 +29,6 @@ with warnings.catch_warnings():
 
 NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 TOKEN = "a token for tests"
-POSTGRES = Path("/usr/lib/postgresql/15/bin")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -134,42 +128,6 @@ def release_folder(therapy: Therapy, tmp_path_factory: pytest.TempPathFactory) -
 @pytest.fixture(scope="session")
 def release(release_folder: Path) -> Release:
     return Release.load(release_folder)
-
-
-def free_port() -> int:
-    """A port of the loopback nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server of our own; it refuses to run as root, so root becomes postgres."""
-    if not POSTGRES.is_dir():
-        pytest.skip(f"PostgreSQL is not installed: {POSTGRES} (apt-get install postgresql)")
-    folder = Path(tempfile.gettempdir()) / f"posology-postgres-{uuid4().hex[:8]}"
-    folder.mkdir(mode=0o700)
-    prefix: list[str] = []
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        prefix = ["runuser", "-u", "postgres", "--"]
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*prefix, str(POSTGRES / program), *arguments]
-        subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-
-    data, port = str(folder / "data"), free_port()
-    try:
-        run("initdb", "-D", data, "-U", "posology", "--auth=trust", "--no-sync", "-E", "UTF8")
-        options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
-        run("pg_ctl", "-D", data, "-l", str(folder / "log"), "-w", "-o", options, "start")
-        try:
-            yield f"postgresql://posology@127.0.0.1:{port}/postgres"
-        finally:
-            run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _new_database(server_url: str) -> str:

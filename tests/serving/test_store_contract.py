@@ -3,11 +3,14 @@
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 from polars.testing import assert_frame_equal
 
 from posology.errors import Conflict, NotFound, TableError
@@ -232,3 +235,57 @@ def test_processes_may_start_at_once_on_a_new_database(store_url: str) -> None:
     started = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate(timeout=60)[1] for process in started] == [""] * 3
     assert [process.returncode for process in started] == [0] * 3
+
+
+@pytest.fixture
+def hours(store_url: str, therapy: Therapy) -> Iterator[Store]:
+    """A store whose clock says one hour later at every row; the first is recorded an hour after START."""
+    times = (START + timedelta(hours=hour) for hour in range(1, 100))
+    opened = Store.open(store_url, therapy, clock=lambda: next(times))
+    yield opened
+    opened.close()
+
+
+def test_what_came_late_was_not_known_before(hours: Store) -> None:
+    hours.add_user(ADA)  # recorded at hour 1
+    hours.add_decision(DECIDED)  # 2
+    hours.add_measurement(FIRST)  # 3: measured at START, entered late
+    hours.add_feedback(RECEIVED)  # 4: received an hour after START, sent on late
+    known = [hours.snapshot(as_of=START + timedelta(hours=hour)) for hour in range(5)]
+    assert [tables.users.height for tables in known] == [0, 1, 1, 1, 1]
+    assert [tables.sessions.height for tables in known] == [0, 0, 1, 1, 1]
+    assert [tables.measurements.height for tables in known] == [0, 0, 0, 1, 1]
+    assert [tables.sessions["score"].drop_nulls().to_list() for tables in known] == [[], [], [], [], [80.0]]
+    for name in NAMES:
+        assert_frame_equal(getattr(known[4], name), getattr(hours.snapshot(), name))
+
+
+def test_what_comes_later_changes_no_earlier_snapshot(hours: Store, therapy: Therapy) -> None:
+    hours.add_user(ADA)
+    hours.add_decision(DECIDED)
+    then = START + timedelta(hours=2)
+    before = hours.snapshot(as_of=then)
+    hours.add_feedback(RECEIVED)
+    hours.add_measurement(FIRST)
+    hours.add_user(dataclasses.replace(ADA, user_id="bo"))
+    for name in NAMES:
+        assert_frame_equal(getattr(hours.snapshot(as_of=then), name), getattr(before, name))
+
+
+def test_an_imported_history_was_known_elsewhere_at_its_own_times(hours: Store, therapy: Therapy) -> None:
+    tables = history(therapy)
+    hours.load(tables)
+    for name in NAMES:
+        assert_frame_equal(getattr(hours.snapshot(as_of=START - timedelta(days=1)), name), getattr(tables, name))
+
+
+def test_a_store_of_an_earlier_version_is_brought_up_to_this_one(store_url: str, therapy: Therapy) -> None:
+    with closing(Store.open(store_url, therapy)) as store:
+        store.add_user(ADA)
+        with store.engine.begin() as connection:
+            for table in ("users", "measurements", "decisions", "feedback", "activations"):
+                connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN recorded_at"))
+    with closing(Store.open(store_url, therapy)) as store:
+        store.add_measurement(FIRST)
+        known = store.snapshot(as_of=START)
+        assert (known.users.height, known.measurements.height) == (1, 0)

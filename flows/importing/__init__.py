@@ -1,0 +1,1 @@
+"""Foreign files and databases read into the four tables, as a mapping file says."""
