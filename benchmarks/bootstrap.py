@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.result import Result, race
 from posology.offpolicy import ESTIMATORS, LoggedDecisions, evaluate
 
-PATIENTS, SESSIONS, CONTENTS, RESAMPLES = 800, 25, 40, 1_000
+PATIENTS, SESSIONS, CONTENTS, RESAMPLES = 4_000, 25, 40, 500
 
 
 def run(patients: int = PATIENTS, resamples: int = RESAMPLES, rounds: int = 2) -> Result:

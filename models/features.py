@@ -120,7 +120,9 @@ class Features:
     ) -> np.ndarray:
         """(n, n_features) what a fold told of n rows, joined by what is known of each row's decision and content."""
         known = encode(situations, self.therapy.user | self.therapy.context)
-        return np.column_stack([folded, places, known[decisions], *(column[places] for column in self._encoded_contents)])
+        return np.column_stack(
+            [folded, places, known[decisions], *(column[places] for column in self._encoded_contents)]
+        )
 
     @cached_property
     def _encoded_contents(self) -> list[np.ndarray]:

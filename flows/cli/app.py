@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from flows.cli import data, importing, learn, records, review, run, simulate, snapshots, validation
+from flows.cli import (
+    data,
+    evaluate,
+    importing,
+    learn,
+    records,
+    review,
+    run,
+    simulate,
+    snapshots,
+    validation,
+)
 from flows.cli.output import print_error
 from flows.quiet import be_quiet
 from posology.errors import CannotDo, PosologyError
@@ -49,6 +60,7 @@ app.command()(data.load)
 app.add_typer(records.fhir_app, name="fhir")
 app.add_typer(snapshots.snapshot_app, name="snapshot")
 app.command()(learn.retrain)
+app.command()(evaluate.evaluate)
 app.add_typer(review.review_app, name="review")
 app.command()(review.promote)
 app.command()(review.rollback)

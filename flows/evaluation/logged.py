@@ -7,12 +7,11 @@ import numpy as np
 import polars as pl
 
 from flows.evaluation.candidate import Candidate
+from models.batches import patient_batches
 from models.choice import Scored, score
 from models.release import Release
 from posology.offpolicy import LoggedDecisions
 from posology.tables import Tables
-
-DECISIONS_AT_ONCE = 2_000  # some 100 MB of features at 40 contents
 
 
 @dataclass(frozen=True)
@@ -67,19 +66,12 @@ def judged_decisions(candidate: Candidate) -> Judged | None:
 
 
 def _scored(release: Release, tables: Tables, table: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, Scored]]:
-    for users in _batches(table):
+    for users in patient_batches(table):
         some = tables.of_users(users)
         wanted = some.sessions.with_row_index("row").join(table.select("decision_id", "target"), on="decision_id")
         wanted = wanted.sort("row")
         rows = wanted["row"].cast(pl.Int64).to_numpy()
         yield wanted.drop("row"), score(release, some, rows, _offered(release, wanted))
-
-
-def _batches(table: pl.DataFrame) -> Iterator[pl.Series]:
-    counted = table.group_by("user_id", maintain_order=True).len()
-    batch = (counted["len"].cum_sum() - 1) // DECISIONS_AT_ONCE
-    for _, users in counted.group_by(batch.alias("batch"), maintain_order=True):
-        yield users["user_id"]
 
 
 def _offered(release: Release, decided: pl.DataFrame) -> np.ndarray:

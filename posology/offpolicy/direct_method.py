@@ -33,3 +33,7 @@ class DirectMethod:
     def value(self, sums: np.ndarray) -> np.ndarray:
         """Predictions over decisions."""
         return ratio(sums)
+
+    def span(self, log: LoggedDecisions) -> tuple[float, float]:  # noqa: ARG002 - the same face for all
+        """Least and largest prediction of F."""
+        return 0.0, 1.0

@@ -37,3 +37,8 @@ class DoublyRobust:
     def value(self, sums: np.ndarray) -> np.ndarray:
         """Corrected predictions over decisions."""
         return ratio(sums)
+
+    def span(self, log: LoggedDecisions) -> tuple[float, float]:
+        """Least and largest term where predictions lie in [0, 1]."""
+        largest = float(log.weights.max())
+        return -largest, 1 + largest

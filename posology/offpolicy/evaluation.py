@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from posology.bootstrap import LEVEL, RESAMPLES, Interval, Resamples, ratio
 from posology.errors import TooSmall
+from posology.offpolicy.bernstein import bernstein_interval
+from posology.offpolicy.clipped import Clipped
 from posology.offpolicy.direct_method import DirectMethod
 from posology.offpolicy.doubly_robust import DoublyRobust
 from posology.offpolicy.estimator import Estimator
@@ -15,8 +18,35 @@ from posology.offpolicy.ips import IPS
 from posology.offpolicy.log import LoggedDecisions
 from posology.offpolicy.overlap import ROUNDING, OverlapRule
 from posology.offpolicy.self_normalised import SelfNormalised
+from posology.offpolicy.self_normalised_doubly_robust import SelfNormalisedDoublyRobust
+from posology.offpolicy.shrinkage import Shrinkage
+from posology.offpolicy.switch import Switch
 
-ESTIMATORS: tuple[Estimator, ...] = (IPS(), SelfNormalised(), DoublyRobust(), DirectMethod())
+ESTIMATORS: tuple[Estimator[LoggedDecisions], ...] = (
+    IPS(),
+    SelfNormalised(),
+    Clipped(),
+    DoublyRobust(),
+    SelfNormalisedDoublyRobust(),
+    Switch(),
+    Shrinkage(),
+    DirectMethod(),
+)
+
+
+class Log(Protocol):
+    """Rows of decisions, or of sequences of them, made by patients."""
+
+    @property
+    def patient(self) -> np.ndarray:
+        """(n,) whose row it is."""
+
+    @property
+    def reward(self) -> np.ndarray:
+        """(n,) the F it brought."""
+
+
+AnyLog = TypeVar("AnyLog", bound=Log)
 
 
 class Comparison(StrEnum):
@@ -42,6 +72,8 @@ class Estimate:
         difference: value minus the logged mean F of the same decisions, paired.
         verdict: by the interval of the difference.
         reason: why evidence is insufficient; empty otherwise.
+        bernstein: an interval that holds at any number of patients, wide; None
+            where the estimate is not a mean. See ``bernstein_interval``.
     """
 
     estimator: str
@@ -52,11 +84,12 @@ class Estimate:
     difference: Interval | None
     verdict: Comparison
     reason: str = ""
+    bernstein: Interval | None = None
 
 
 def evaluate(
     log: LoggedDecisions,
-    estimators: Sequence[Estimator],
+    estimators: Sequence[Estimator[LoggedDecisions]],
     rng: np.random.Generator,
     *,
     rule: OverlapRule | None = None,
@@ -78,57 +111,37 @@ def evaluate(
         level: of the intervals.
     """
     overlap = (rule or OverlapRule()).diagnose(log, rng)
-    if overlap.reasons:
-        return [_insufficient(each, overlap.reasons, overlap.effective_sample_size) for each in estimators]
     size = overlap.effective_sample_size
-    try:
-        return _estimates(log.where(log.has_propensity), estimators, rng, size=size, resamples=resamples, level=level)
-    except TooSmall as error:
-        return [_insufficient(each, (str(error),), size) for each in estimators]
+    if overlap.reasons:
+        return [insufficient(each, overlap.reasons, size) for each in estimators]
+    return estimates(log.where(log.has_propensity), estimators, rng, size=size, resamples=resamples, level=level)
 
 
-def _estimates(
-    log: LoggedDecisions,
-    estimators: Sequence[Estimator],
+def estimates(
+    log: AnyLog,
+    estimators: Sequence[Estimator[AnyLog]],
     rng: np.random.Generator,
     *,
     size: float | None,
     resamples: int,
     level: float,
 ) -> list[Estimate]:
-    columns = [np.stack([log.reward, np.ones(len(log))], axis=1), *(each.terms(log) for each in estimators)]
+    """Estimates from a log that can judge the policy; insufficient where an interval is undefined."""
+    columns = [np.stack([log.reward, np.ones(len(log.reward))], axis=1), *(each.terms(log) for each in estimators)]
     ends = np.cumsum([part.shape[1] for part in columns])
-    drawn = Resamples.of(log.patient, np.concatenate(columns, axis=1), rng, resamples=resamples)
+    try:
+        drawn = Resamples.of(log.patient, np.concatenate(columns, axis=1), rng, resamples=resamples)
+    except TooSmall as error:
+        return [insufficient(each, (str(error),), size) for each in estimators]
+    places = zip(estimators, columns[1:], ends[:-1], ends[1:], strict=True)
     return [
-        _estimate(each, drawn, slice(begin, end), size, level)
-        for each, begin, end in zip(estimators, ends, ends[1:], strict=False)
+        _estimate(each, drawn, slice(begin, end), bound=_bound(each, log, terms[:, 0], level), size=size, level=level)
+        for each, terms, begin, end in places
     ]
 
 
-def _estimate(estimator: Estimator, drawn: Resamples, terms: slice, size: float | None, level: float) -> Estimate:
-    def above_logged(sums: np.ndarray) -> np.ndarray:
-        return estimator.value(sums[..., terms]) - ratio(sums[..., :2])
-
-    value = drawn.interval(estimator.value, terms=terms, level=level)
-    difference = drawn.interval(above_logged, level=level)
-    return Estimate(
-        estimator=estimator.name,
-        value=value.value,
-        low=value.low,
-        high=value.high,
-        effective_sample_size=size,
-        difference=difference,
-        verdict=Comparison.DIAGNOSTIC if estimator.is_diagnostic else _compare(difference),
-    )
-
-
-def _compare(difference: Interval) -> Comparison:
-    if difference.low > ROUNDING:
-        return Comparison.BETTER
-    return Comparison.WORSE if difference.high < -ROUNDING else Comparison.NO_DIFFERENCE
-
-
-def _insufficient(estimator: Estimator, reasons: Sequence[str], size: float | None) -> Estimate:
+def insufficient(estimator: Estimator[AnyLog], reasons: Sequence[str], size: float | None) -> Estimate:
+    """No number, and why."""
     return Estimate(
         estimator=estimator.name,
         value=None,
@@ -139,3 +152,43 @@ def _insufficient(estimator: Estimator, reasons: Sequence[str], size: float | No
         verdict=Comparison.INSUFFICIENT,
         reason="; ".join(reasons),
     )
+
+
+def _bound(estimator: Estimator[AnyLog], log: AnyLog, terms: np.ndarray, level: float) -> Interval | None:
+    span = estimator.span(log)
+    return bernstein_interval(log.patient, terms, span, level=level) if span else None
+
+
+def _estimate(
+    estimator: Estimator[AnyLog],
+    drawn: Resamples,
+    terms: slice,
+    *,
+    bound: Interval | None,
+    size: float | None,
+    level: float,
+) -> Estimate:
+    def above_logged(sums: np.ndarray) -> np.ndarray:
+        return estimator.value(sums[..., terms]) - ratio(sums[..., :2])
+
+    try:
+        value = drawn.interval(estimator.value, terms=terms, level=level)
+        difference = drawn.interval(above_logged, level=level)
+    except TooSmall as error:
+        return insufficient(estimator, (str(error),), size)
+    return Estimate(
+        estimator=estimator.name,
+        value=value.value,
+        low=value.low,
+        high=value.high,
+        effective_sample_size=size,
+        difference=difference,
+        verdict=Comparison.DIAGNOSTIC if estimator.is_diagnostic else _compare(difference),
+        bernstein=bound,
+    )
+
+
+def _compare(difference: Interval) -> Comparison:
+    if difference.low > ROUNDING:
+        return Comparison.BETTER
+    return Comparison.WORSE if difference.high < -ROUNDING else Comparison.NO_DIFFERENCE

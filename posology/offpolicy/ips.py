@@ -32,3 +32,7 @@ class IPS:
     def value(self, sums: np.ndarray) -> np.ndarray:
         """Weighted rewards over decisions."""
         return ratio(sums)
+
+    def span(self, log: LoggedDecisions) -> tuple[float, float]:
+        """Least and largest term."""
+        return 0.0, float(log.weights.max())

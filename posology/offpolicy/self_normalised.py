@@ -32,3 +32,6 @@ class SelfNormalised:
     def value(self, sums: np.ndarray) -> np.ndarray:
         """Weighted rewards over weights."""
         return ratio(sums)
+
+    def span(self, log: LoggedDecisions) -> None:
+        """None: not a mean of terms."""

@@ -6,12 +6,24 @@ import numpy as np
 import pytest
 
 from posology.offpolicy import Estimate, LoggedDecisions, evaluate
+from posology.offpolicy.clipped import Clipped
 from posology.offpolicy.doubly_robust import DoublyRobust
 from posology.offpolicy.ips import IPS
 from posology.offpolicy.self_normalised import SelfNormalised
+from posology.offpolicy.self_normalised_doubly_robust import SelfNormalisedDoublyRobust
+from posology.offpolicy.shrinkage import Shrinkage
+from posology.offpolicy.switch import Switch
 
 RUNS = 200
-ESTIMATORS = (IPS(), SelfNormalised(), DoublyRobust())
+ESTIMATORS = (
+    IPS(),
+    SelfNormalised(),
+    Clipped(),
+    DoublyRobust(),
+    SelfNormalisedDoublyRobust(),
+    Switch(),
+    Shrinkage(),
+)
 MEAN_F = np.array([[0.3, 0.5, 0.6], [0.7, 0.4, 0.5], [0.5, 0.5, 0.3], [0.4, 0.6, 0.5]])  # (situations, contents)
 LOGGING = np.array([[0.6, 0.2, 0.2], [0.2, 0.5, 0.3], [0.3, 0.3, 0.4], [0.5, 0.25, 0.25]])
 TARGET = np.array([[0.1, 0.3, 0.6], [0.7, 0.1, 0.2], [0.4, 0.4, 0.2], [0.2, 0.6, 0.2]])
