@@ -78,7 +78,7 @@ class Features:
         places = np.tile(np.arange(n_contents), sessions.size)
         self._join(matrix, tables, np.repeat(users, n_contents), np.repeat(sessions, n_contents), places)
         rows = tables.sessions[["user_id", "decided_at", *self.therapy.context]][sessions]
-        situations = rows.hstack(tables.users[[*self.therapy.user]][users])
+        situations = rows.with_columns(tables.users[name].gather(users) for name in self.therapy.user)
         recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
         return Candidates(matrix, situations, recent)
 

@@ -2,14 +2,13 @@
 
 from contextlib import closing
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 
+from flows.cli.accepted import accepted_tables
 from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
 from flows.cli.output import out, print_json, print_table, progress
-from posology.errors import DataInvalid
 
 
 def load(
@@ -22,8 +21,6 @@ def load(
 
     The data are validated first; rows in quarantine stay out. Loading the same rows again changes nothing.
     """
-    from expectations import validate as validate_tables
-    from posology.tables import Tables
     from posology.therapy_file import load_therapy
     from serving.store import Store
 
@@ -32,15 +29,11 @@ def load(
     with progress("Loading") as step:
         step("Validate with Great Expectations")
         quarantine = known.home.root / "quarantine" / checked.name
-        with TemporaryDirectory() as folder:
-            result = validate_tables(checked, data, accepted=Path(folder, "accepted"), quarantine=quarantine)
-            if result.accepted is None:
-                raise DataInvalid(f"a table rule broke; see: posology validate {therapy} --data {data}")
-            accepted = Tables.read(result.accepted, checked)
+        accepted, counts = accepted_tables(checked, data, named=therapy, quarantine=quarantine)
         step("Put the rows into the store")
         with closing(Store.open(known.settings.store_url, checked)) as store:
             store.load(accepted)
-    rows = {name: count.accepted for name, count in result.counts.items()}
+    rows = {name: count.accepted for name, count in counts.items()}
     if as_json:
         print_json({"rows": rows})
         return

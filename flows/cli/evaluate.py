@@ -1,16 +1,19 @@
 """``evaluate``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.accepted import accepted_tables
 from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
 from flows.cli.output import err, out, print_json, print_table, progress, verdict_text
-from posology.errors import DataInvalid, Refused
+from posology.errors import Refused
 
 if TYPE_CHECKING:
     from flows.evaluation.off_policy import Valued
+    from posology.tables import Tables
+    from posology.therapy import Therapy
 
 DEFAULT = ("self_normalised", "doubly_robust")
 
@@ -60,6 +63,8 @@ def evaluate(
 
     posology evaluate mci --data data --policy logged --policy random --policy candidate
     """
+    import polars as pl
+
     from flows.evaluation.off_policy import ALL, Question, answer, off_policy_values
     from flows.evaluation.policies import is_release, policy_named
     from flows.params import read_params
@@ -86,7 +91,7 @@ def evaluate(
         step("Validate with Great Expectations")
         tables = _accepted(checked, data, therapy)
         ids = tables.users["user_id"]
-        is_judged = ids.map_elements(lambda user: all_patients or part_of(user) == "judge", return_dtype=bool)
+        is_judged = ids.map_elements(lambda user: all_patients or part_of(user) == "judge", return_dtype=pl.Boolean)
         others = tables if all_patients else tables.of_users(ids.filter(~is_judged))
         policies = {name: policy_named(name, checked, others, known.home, known.settings) for name in policy}
         step("Describe the decisions")
@@ -105,16 +110,11 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _accepted(therapy: Any, data: Path, named: str) -> Any:
-    from expectations import validate
-
-    result = validate(therapy, data, docs=None, quarantine=None)
-    if result.accepted is None:
-        raise DataInvalid(f"a table rule broke; see: posology validate {named} --data {data}")
-    left_out = sum(count.quarantined for count in result.counts.values())
-    if left_out:
+def _accepted(therapy: "Therapy", data: Path, named: str) -> "Tables":
+    tables, counts = accepted_tables(therapy, data, named=named)
+    if left_out := sum(count.quarantined for count in counts.values()):
         err.print(f"{left_out:,} rows do not count: posology validate {named} --data {data}")
-    return result.accepted
+    return tables
 
 
 def _show(valued: "list[Valued]", whom: str, margin: float) -> None:

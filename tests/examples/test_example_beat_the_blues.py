@@ -1,13 +1,10 @@
 """The Beat the Blues trial in the four tables gives the figures that its files give."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from flows.importing.run import import_tables
-from posology.importing.mapping_file import MappingFile
 from posology.tables import Tables
 from posology.therapy_file import load_therapy
 
@@ -16,12 +13,8 @@ THERAPY = EXAMPLE / "therapy.yaml"
 
 
 @pytest.fixture(scope="module")
-def tables(raw_folder: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    out, therapy = tmp_path_factory.mktemp("beat_the_blues") / "data", load_therapy(THERAPY)
-    mapping = MappingFile.read(EXAMPLE / "mapping.yaml")
-    done = import_tables(mapping, therapy, out, start=raw_folder("beat_the_blues"))
-    assert done.report.complete
-    return Tables.read(out, therapy)
+def tables(beat_the_blues: Tables) -> Tables:
+    return beat_the_blues
 
 
 def test_a_hundred_people_were_randomised_once(tables: Tables) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from examples.beat_the_blues import prepare as blues
 from examples.nback_training import prepare as nback
 from examples.oralytics_pilot import prepare as oralytics
 from models.simulators import Fitted, FittedWorld, fidelity
@@ -16,6 +15,7 @@ from posology.tables import Tables
 from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 Raw = Callable[[str], Path]
 
 
@@ -41,8 +41,8 @@ def test_two_brushing_windows_a_day_stay_two(raw_folder: Raw) -> None:
     assert lived.sessions.group_by("user_id", day).len()["len"].max() == 2
 
 
-def test_a_trial_without_feedback_is_learned_by_its_status_alone(raw_folder: Raw) -> None:
-    therapy, tables = load_therapy(blues.THERAPY), blues.prepare(raw_folder("beat_the_blues"))
+def test_a_trial_without_feedback_is_learned_by_its_status_alone(beat_the_blues: Tables) -> None:
+    therapy, tables = load_therapy(CHECKOUT / "examples" / "beat_the_blues" / "therapy.yaml"), beat_the_blues
     lived = simulated(therapy, tables, patients=60)
     assert lived.sessions.height == lived.users.height
     first = lived.measurements.group_by("user_id").first()["score"]

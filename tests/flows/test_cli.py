@@ -27,6 +27,7 @@ COMMANDS = (
     ("fhir", "write"),
     ("fhir", "read"),
     *(("snapshot", *words) for words in ((), ("take",), ("list",), ("show",), ("verify",), ("push",), ("pull",))),
+    ("evaluate",),
     ("retrain",),
     ("review",),
     ("review", "list"),

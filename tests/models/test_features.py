@@ -421,3 +421,11 @@ def test_a_decision_is_asked_for_once(drill, features):
 def test_no_declared_column_can_take_the_name_of_a_feature(features):
     assert len(set(features.names)) == len(features.names)
     assert {*COURSE, *CANDIDATE, PLACE, *META, TABLE} <= RESERVED_COLUMNS
+
+
+def test_a_therapy_that_knows_nothing_of_its_users_describes_their_courses_all_the_same(drill):
+    strangers = Therapy.model_validate({**drill.model_dump(mode="json", exclude_none=True), "user": {}})
+    tables = course_of(strangers, (DAY, "maze"), (DAY * 2, "pairs"))
+    candidates = Features(strangers, ContentArrays(strangers, tables.contents)).of_candidates(tables, np.array([1, 0]))
+    assert candidates.situations["decided_at"].to_list() == tables.sessions["decided_at"][[1, 0]].to_list()
+    assert candidates.features.shape[0] == 2 * len(CONTENTS)

@@ -136,7 +136,7 @@ def test_what_cannot_be_done_writes_nothing(clinic_file: Path, mapping_file: Pat
 
 
 def test_the_store_is_exported_as_it_was_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("POSOLOGY_SHARED_DATA", raising=False)  # where examples' data are is no setting of the program
+    monkeypatch.delenv("PUBLIC_DATA_SETS", raising=False)  # where examples' data are is no setting of the program
     therapy = load_therapy("mci")
     tables = simulate(therapy, patients=5, seed=1, weeks=2).tables
     home = tmp_path / "home"
