@@ -75,6 +75,7 @@ class Validation:
         return {
             "valid": self.valid,
             "quarantined": {name: self.counts[name].quarantined if self.counts else 0 for name in NAMES},
+            "rows": {name: count.rows for name, count in self.counts.items()},
             "failed": [{**dataclasses.asdict(failure), "examples": list(failure.examples)} for failure in self.failed],
             "docs": None if self.docs is None else str(self.docs),
         }

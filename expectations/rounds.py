@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -93,10 +94,16 @@ def _judge_columns(judge: Judge, therapy: Therapy, headers: Frames) -> list[Fail
     """What is wrong with the columns of the files; while anything is, no row is looked at."""
     columns, rules = shape(therapy, headers), list(shape_rules())
     return [
-        failure(table, verdict.rule, column=name)
+        failure(row["table"], verdict.rule, column=row["column"], examples=_types(row))
         for verdict in judge.judge("columns", rules, looked_at(rules, columns))
-        for table, name in columns[verdict.rows].select("table", "column").rows()
+        for row in columns[verdict.rows].iter_rows(named=True)
     ]
+
+
+def _types(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What type was expected and what came, where a column came as another."""
+    is_other = row["declared as"] and row["came as"]
+    return (f"expected {row['declared as']}, got {row['came as']}",) if is_other else ()
 
 
 def _judge_rows(judge: BlockJudge, blocks: Iterable[Frames], places: Places, gathered: Gathered) -> Iterator[None]:

@@ -10,6 +10,8 @@ from flows.cli.accepted import accepted_tables
 from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
 from flows.cli.output import out, print_json, print_table, progress
 
+COUNTED = ("accepted", "quarantined")
+
 
 def load(
     therapy: TherapyArgument,
@@ -33,9 +35,12 @@ def load(
         step("Put the rows into the store")
         with closing(Store.open(known.settings.store_url, checked)) as store:
             store.load(accepted)
-    rows = {name: count.accepted for name, count in counts.items()}
     if as_json:
-        print_json({"rows": rows})
+        stored, left_out = ({name: getattr(count, which) for name, count in counts.items()} for which in COUNTED)
+        print_json({"rows": stored, "quarantined": left_out})
         return
-    print_table("In the operational store", ["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()])
+    rows = [[name, *(f"{getattr(count, which):,}" for which in COUNTED)] for name, count in counts.items()]
+    print_table("In the operational store", ["table", "rows", "left in quarantine"], rows)
+    if any(count.quarantined for count in counts.values()):
+        out.print(f"What was left out, with reasons: {quarantine}", markup=False)
     out.print(f"Next: posology retrain {therapy}")

@@ -1,5 +1,6 @@
 """``import`` and ``export``."""
 
+import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
@@ -70,7 +71,7 @@ def import_data(
         if target is None:
             out.print("Nothing is written: this was a dry run.")
         else:
-            out.print(f"Next: posology validate {therapy} --data {target}")
+            out.print(f"Next: posology validate {therapy} --data {shlex.quote(str(target))}")
     if not done.report.complete:
         raise typer.Exit(1)
 
@@ -100,7 +101,7 @@ def export(
         print_json({"folder": str(out_folder), "rows": rows})
         return
     print_table(f"Tables in {out_folder}", ["table", "rows"], [[name, f"{n:,}"] for name, n in rows.items()])
-    out.print(f"Next: posology validate {therapy} --data {out_folder}")
+    out.print(f"Next: posology validate {therapy} --data {shlex.quote(str(out_folder))}")
 
 
 def _show(done: Any, *, dry_run: bool) -> None:

@@ -1,6 +1,7 @@
 """``fhir write`` and ``fhir read``: a cohort as health records, and health records as a cohort."""
 
 import os
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -106,7 +107,7 @@ def read(
         if target is None:
             out.print("Nothing is written: this was a dry run.")
         else:
-            out.print(f"Next: posology validate {therapy} --data {target}")
+            out.print(f"Next: posology validate {therapy} --data {shlex.quote(str(target))}")
     if not report.complete:
         raise typer.Exit(1)
 

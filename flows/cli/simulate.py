@@ -1,5 +1,6 @@
 """``simulate``."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -161,7 +162,7 @@ def _show(cohort: "Cohort", report: "Fidelity | None", therapy: str, folder: Pat
     )
     if report is not None:
         show_fidelity(report, folder)
-    out.print(f"Next: posology retrain {therapy} --data {folder}")
+    out.print(f"Next: posology retrain {therapy} --data {shlex.quote(str(folder))}")
 
 
 def _number(value: float | None) -> str:
