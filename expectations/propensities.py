@@ -8,6 +8,8 @@ import polars as pl
 
 from expectations.thresholds import Thresholds
 
+MOST = 100
+
 
 @dataclass(frozen=True)
 class Propensities:
@@ -15,8 +17,9 @@ class Propensities:
 
     Of a content drawn with probability p from n eligible ones, E[1/p] is the number of contents that
     can be drawn at all, so at most n, whatever the policy. The mean of 1/p - n is held against its
-    standard error over users, whose sessions are not independent. (The mean of importance weights is 1:
-    Owen 2013, Monte Carlo theory, methods and examples, ch. 9.)
+    standard error over users, whose sessions are not independent. 1/p counts as ``MOST`` n at most, which
+    only lowers its mean: else a single p of next to nothing would hide all others. (The mean of
+    importance weights is 1: Owen 2013, Monte Carlo theory, methods and examples, ch. 9.)
 
     Attributes:
         sessions: with a probability and a list of eligible contents.
@@ -35,7 +38,8 @@ class Propensities:
         """With these sessions too; all of a user's come at once."""
         known = sessions.filter(pl.col("probability").is_not_null() & pl.col("eligible").is_not_null())
         n = pl.col("eligible").list.len()
-        of_users = known.group_by("user_id").agg(excess=(1 / pl.col("probability") - n).sum(), n=n.sum(), rows=pl.len())
+        inverse = pl.min_horizontal(1 / pl.col("probability"), MOST * n)
+        of_users = known.group_by("user_id").agg(excess=(inverse - n).sum(), n=n.sum(), rows=pl.len())
         return type(self)(
             self.limits,
             self.sessions + int(of_users["rows"].sum()),

@@ -2,10 +2,12 @@
 
 import signal
 import sys
+import traceback
 from importlib import metadata
 from types import FrameType
 from typing import Annotated
 
+import click
 import typer
 
 from flows.cli import (
@@ -82,6 +84,18 @@ def main() -> None:
     except OSError as error:  # no permission, no space, a file where a folder is expected
         print_error(CannotDo.__name__, f"{error.filename or 'the system'}: {error.strerror or error}")
         sys.exit(CannotDo.exit_status)
+    except BaseException as error:
+        if isinstance(error, (SystemExit, KeyboardInterrupt, click.exceptions.Exit, click.exceptions.Abort)):
+            raise
+        _print_unforeseen(error)
+        sys.exit(CannotDo.exit_status)
+
+
+def _print_unforeseen(error: BaseException) -> None:
+    """Where it happened and no more: its own words, or the data beside it, may be a patient's."""
+    places = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    print_error("Unforeseen", f"{type(error).__name__}, which no command should end in; nothing half done counts.")
+    print_error("Please report what you typed, and", "\n  ".join(["it came about here:", *places[-12:]]))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

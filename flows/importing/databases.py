@@ -19,6 +19,10 @@ from posology.importing.mapping import Sql
 from posology.importing.rows import Chunk
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_READING = (
+    *(sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION),
+    *(sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_PRAGMA),
+)
 _ABOUT_THE_QUERY = ("42", "3F")  # SQLSTATE classes that speak of the query's words, not of values
 
 
@@ -72,9 +76,15 @@ def _sqlite(path: Path) -> sa.Engine:
     def connect() -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
         connection.text_factory = _text
+        connection.set_authorizer(_reads_only)
         return connection
 
     return sa.create_engine("sqlite://", creator=connect, hide_parameters=True, poolclass=sa.NullPool)
+
+
+def _reads_only(action: int, *_: str | None) -> int:
+    """A database opened for reading would still write a copy of itself elsewhere (VACUUM INTO, ATTACH)."""
+    return sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY
 
 
 def _text(raw: bytes) -> str | bytes:

@@ -134,13 +134,20 @@ def _release_of(bundle: Json, untagged: FhirRelease) -> FhirRelease:
 
 def _parsed(source: str, text: bytes) -> Document:
     try:
-        content = json.loads(text, parse_constant=_refuse)
+        content = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         return Document(source, None, f"not JSON, or cut off{place}")
     if not isinstance(content, dict) or not isinstance(content.get("resourceType"), str):
         return Document(source, None, "JSON, but no FHIR: expected an object with a resourceType")
     return Document(source, content)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that names a key twice would lose what stands under the first."""
+    if len(found := dict(pairs)) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
 
 
 def _refuse(constant: str) -> None:

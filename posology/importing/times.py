@@ -12,6 +12,7 @@ from posology.therapy import UTC_TIME
 LOCAL = pl.Datetime("us")
 PER_SECOND = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 LATEST = 253_402_300_800_000_000  # microseconds: the year 10,000
+EARLIEST = -62_135_596_800_000_000  # microseconds: the year 1
 FARTHEST = 14 * 60  # minutes of any zone from UTC
 _ISO = (
     r"^(?<date>\d{4}-\d{2}-\d{2})"
@@ -45,6 +46,16 @@ def to_time(came: pl.Series, clock: Clock) -> Converted:
     """
     if came.dtype == pl.Null:
         return Converted(came.cast(UTC_TIME))
+    return _converted(came, clock).then(_within_years)
+
+
+def _within_years(times: pl.Series) -> Converted:
+    """Beyond the years of a calendar a sum of times has wrapped around, and nothing reads it any more."""
+    beyond = times.cast(pl.Int64)
+    return refused(times, "is a time beyond the years 1 to 9999", (beyond >= LATEST) | (beyond < EARLIEST))
+
+
+def _converted(came: pl.Series, clock: Clock) -> Converted:
     if clock.epoch:
         return to_number(came).then(lambda number: _since_1970(number, clock))
     if came.dtype == pl.String:

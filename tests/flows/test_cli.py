@@ -330,3 +330,20 @@ def test_the_installed_program_is_the_same(tmp_path: Path) -> None:
     done = subprocess.run([program, "--version"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("posology ")
     assert list(tmp_path.iterdir()) == []  # importing and asking make nothing
+
+
+def test_what_nobody_foresaw_ends_with_2_and_repeats_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from flows.cli import app as command_line
+
+    def broken() -> None:
+        raise ArithmeticError("Ms. Miller is 71")
+
+    monkeypatch.setattr(command_line, "app", broken)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "ArithmeticError" in said
+    assert "Miller" not in said

@@ -236,6 +236,13 @@ CORRUPTIONS: dict[str, tuple[str, str, str | None, Callable]] = {
         "probability",
         probabilities(pl.col("probability") / 10),
     ),
+    "probabilities of next to nothing": ("V605", "sessions", "probability", probabilities(pl.lit(1e-160))),
+    "probabilities a third, hidden behind one of next to nothing": (
+        "V605",
+        "sessions",
+        "probability",
+        probabilities(pl.when(pl.int_range(pl.len()) == 0).then(1e-12).otherwise(pl.col("probability") / 3)),
+    ),
     "feedback before its decision": ("V701", "sessions", "feedback_at", put("sessions", 3, ANSWERED, feedback_at=-DAY)),
     "feedback at no time": ("V702", "sessions", "feedback_at", put("sessions", 3, ANSWERED, feedback_at=None)),
     "feedback that lacks a part": ("V703", "sessions", "feedback", put("sessions", 3, ANSWERED, score=None)),

@@ -78,6 +78,12 @@ def test_a_query_cannot_write(readings, source: dict[str, str]) -> None:
     assert readings({"sql": {**source, "query": QUERY}}, measured_at=BERLIN).tables["measurements"].mapped == 2
 
 
+def test_a_query_cannot_copy_its_database_elsewhere(readings, source: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="query"):
+        readings({"sql": {**source, "query": f"VACUUM INTO '{tmp_path}/copy.db'"}})
+    assert not (tmp_path / "copy.db").exists()
+
+
 def test_a_value_that_stops_a_query_is_not_told(readings, source: dict[str, str], tmp_path: Path) -> None:
     if source.get("database") and (tmp_path / "clinic.db").read_bytes().startswith(b"SQLite"):
         pytest.skip("SQLite casts anything to a number")
