@@ -9,7 +9,6 @@ from collections.abc import Iterator
 import polars as pl
 
 from expectations.rule import Rule, holds
-from posology.therapy import UTC_TIME
 
 _user_known = pl.col("user:accepted").is_not_null()
 
@@ -73,11 +72,13 @@ def of_its_content(safe_default: str) -> Iterator[Rule]:
 
 def _all_active(rows: pl.DataFrame, contents: pl.DataFrame) -> pl.Expr:
     """Whether every eligible content was active; contents that were so at all these times need no look."""
-    decided_at, all_active = pl.col("decided_at"), pl.lit(value=True)
-    first, last = (pl.lit(rows["decided_at"].min(), dtype=UTC_TIME), pl.lit(rows["decided_at"].max(), dtype=UTC_TIME))
-    timed = contents.filter((pl.col("active_from") > first) | (pl.col("active_until") <= last))
-    for content_id, *bounds in timed.select("content_id", "active_from", "active_until").rows():
-        since, until = (pl.lit(bound, dtype=UTC_TIME) for bound in bounds)
+    # As microseconds: a time may lie beyond the years that Python knows.
+    decided_at, all_active = pl.col("decided_at").to_physical(), pl.lit(value=True)
+    met = rows["decided_at"].to_physical()
+    timed = contents.select("content_id", pl.col("active_from", "active_until").to_physical())
+    timed = timed.filter((pl.col("active_from") > pl.lit(met.min())) | (pl.col("active_until") <= pl.lit(met.max())))
+    for content_id, *bounds in timed.rows():
+        since, until = (pl.lit(bound, dtype=pl.Int64) for bound in bounds)
         is_inactive = (decided_at < since).fill_null(value=False) | (decided_at >= until).fill_null(value=False)
         all_active &= ~(is_inactive & pl.col("eligible").list.contains(pl.lit(content_id)))
     return all_active

@@ -36,6 +36,7 @@ OPTIONAL = frozenset(
         *("eligible", "probability", "release", "feedback_at"),
     )
 )
+LAST_MILLISECOND = (2**63 - 1) // 1000  # that fits into microseconds
 Row = Mapping[str, Any]
 
 
@@ -265,5 +266,19 @@ def _cast(column: pl.Series, kind: pl.DataType, table: str) -> pl.Series:
             f"{table}.parquet: column {column.name} is {came}, expected {kind}{hint}", table=table, column=column.name
         )
     if isinstance(came, pl.Datetime):
+        _check_times(column, table)
         return column.dt.convert_time_zone("UTC").cast(kind)
     return column.cast(kind)
+
+
+def _check_times(column: pl.Series, table: str) -> None:
+    """Milliseconds reach a thousand times further than the microseconds that times are kept in."""
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_unit == "ms":
+        beyond = column.to_physical().is_between(-LAST_MILLISECOND, LAST_MILLISECOND).not_().sum()
+        if beyond:
+            raise TableError(
+                f"{table}.parquet: column {column.name} holds {beyond} times that no calendar has; "
+                "expected the years 1 to 9999",
+                table=table,
+                column=column.name,
+            )

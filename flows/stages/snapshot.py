@@ -24,6 +24,8 @@ EVENTS = (
     ("sessions", "feedback_at"),
 )
 
+CALENDAR = (datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC))  # that is the same in every zone
+
 
 def snapshot(
     workspace: Workspace, therapy_file: str | Path, source: Path | Tables, as_of: datetime | None = None
@@ -69,7 +71,10 @@ def _manifest(tables: Path, therapy_digest: str, as_of: datetime | None) -> dict
 
 
 def _time_range(tables: Mapping[str, pl.LazyFrame]) -> dict[str, str | None]:
-    """The first and the last thing that happened to a patient; null when nothing did."""
+    """The first and the last thing that happened to a patient; null when nothing did.
+
+    Times that no calendar has are left to validation.
+    """
     times = [
         tables[table].select(at=column)
         for table, column in EVENTS
@@ -77,5 +82,10 @@ def _time_range(tables: Mapping[str, pl.LazyFrame]) -> dict[str, str | None]:
     ]
     if not times:
         return {"first": None, "last": None}
-    ends = pl.concat(times).select(first=pl.col("at").min(), last=pl.col("at").max()).collect()
+    ends = (
+        pl.concat(times)
+        .filter(pl.col("at").is_between(*CALENDAR))
+        .select(first=pl.col("at").min(), last=pl.col("at").max())
+        .collect()
+    )
     return {name: time.isoformat() if time else None for name, time in ends.row(0, named=True).items()}

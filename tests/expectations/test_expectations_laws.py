@@ -143,3 +143,17 @@ def in_order(frame: pl.DataFrame, name: str) -> pl.DataFrame:
         pl.selectors.float().cast(pl.String), pl.selectors.list().cast(pl.List(pl.String)).list.join("|")
     )
     return text.sort([*ORDERS[name], *text.columns])
+
+
+@pytest.mark.parametrize("beyond", [2**62, 253_402_300_800_000_000, -(2**63) + 5])
+def test_times_beyond_every_calendar_go_to_quarantine(
+    beyond: int, new_world: Callable, frames_of: Callable, validate_frames: Callable
+) -> None:
+    frames = frames_of(new_world())
+    at = pl.lit(beyond).cast(pl.Datetime("us", "UTC"))
+    frames["sessions"] = frames["sessions"].with_columns(
+        decided_at=pl.when(pl.int_range(pl.len()) < 2).then(at).otherwise("decided_at")
+    )
+    result = validate_frames(frames, most_in_quarantine=0.99)
+    assert {failure.column for failure in result.failed if failure.code in {"V507", "V508"}} == {"decided_at"}
+    assert tables_in(result.quarantined)["sessions"].height >= 2

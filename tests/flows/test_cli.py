@@ -126,6 +126,7 @@ def test_valid_data_are_called_valid(posology: Posology, calm_file: Path, calm_d
     assert answer.content == {
         "valid": True,
         "quarantined": dict.fromkeys(NAMES, 0),
+        "rows": {"users": 40, "measurements": 0, "contents": 2, "sessions": 320},
         "failed": [],
         "docs": str(tmp_path / "home" / "docs" / "calm" / "index.html"),
     }

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -272,3 +273,16 @@ def test_a_stage_nobody_knows_is_refused(params: Params) -> None:
 
     with pytest.raises(CannotDo, match=r"no stage 'deploy'; expected one of simulate, snapshot, .*release"):
         run("deploy", params)
+
+
+@pytest.mark.parametrize("beyond", [2**62, -(2**63) + 5])
+def test_a_snapshot_is_taken_whatever_its_times(calm_file: Path, calm_data: Path, tmp_path: Path, beyond: int) -> None:
+    shutil.copytree(calm_data, tmp_path / "data")
+    sessions = pl.read_parquet(calm_data / "sessions.parquet")
+    at = (
+        pl.when(pl.int_range(pl.len()) == 0).then(pl.lit(beyond).cast(pl.Datetime("us", "UTC"))).otherwise("decided_at")
+    )
+    sessions.with_columns(decided_at=at).write_parquet(tmp_path / "data" / "sessions.parquet")
+    workspace = Workspace(tmp_path / "work")
+    snapshot(workspace, calm_file, tmp_path / "data")
+    assert read_json(workspace.snapshot / "manifest.json")["rows"]["sessions"] == sessions.height

@@ -252,3 +252,14 @@ def test_a_folder_that_cannot_be_written_stays_as_it_was(tables, tmp_path):
         broken.write(tmp_path / "data")
     assert digest_of_folder(tmp_path / "data") == digest
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_milliseconds_that_microseconds_cannot_hold_are_refused(therapy: Therapy) -> None:
+    tables = Tables.from_rows(therapy, contents=therapy.catalogue or [])
+    users = pl.DataFrame({"user_id": ["p-1"], "enrolled_at": [2**55], "consent": [True]}).with_columns(
+        pl.col("enrolled_at").cast(pl.Datetime("ms", "UTC")),
+        *(pl.lit(None, kind).alias(name) for name, kind in schema_of("users", therapy).items() if name in therapy.user),
+    )
+    raw = {name: getattr(tables, name) for name in NAMES} | {"users": users}
+    with pytest.raises(TableError, match="enrolled_at holds 1 times that no calendar has"):
+        Tables.conform(therapy, raw)
