@@ -2,7 +2,7 @@
 
 from posology.fhir import codes
 from posology.fhir.resource import Reading
-from posology.fhir.values import Json, Unmapped, primitive_time
+from posology.fhir.values import Json, Unmapped, as_float, primitive_time
 
 POINTS = frozenset({"", "1", "score", "scores", "point", "points"})
 
@@ -35,7 +35,7 @@ def _instrument(reading: Reading) -> str | None:
 def _score(reading: Reading) -> float | None:
     resource = reading.resource
     if "valueInteger" in resource:
-        return float(resource["valueInteger"])
+        return as_float(resource["valueInteger"])
     if "value" in resource.get("valueQuantity", {}):
         return _points(resource["valueQuantity"])
     for code in reading.codes_of("dataAbsentReason", codes.ABSENT_REASON):
@@ -49,4 +49,4 @@ def _points(quantity: Json) -> float:
     units = {str(quantity.get(name, "")).strip("{}[] ").lower() for name in ("code", "unit")}
     if not units <= POINTS:
         raise Unmapped("another unit than points of the instrument ({score})")
-    return float(quantity["value"])
+    return as_float(quantity["value"])

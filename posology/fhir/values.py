@@ -137,6 +137,14 @@ def _detached(attachment: Json) -> Any:
         raise Unmapped("an attachment is not JSON") from error
 
 
+def as_float(number: float) -> float:
+    """A JSON number, which may have any number of digits."""
+    try:
+        return float(number)
+    except OverflowError:
+        raise Unmapped("a number beyond any that can be kept") from None
+
+
 def _part(element: Json, name: str, part: str) -> Any:
     return element.get(name, {}).get(part)
 
@@ -146,7 +154,7 @@ def _checked(value: Any, column: Column) -> Any:
     if column.kind == "boolean" and isinstance(value, bool):
         return value
     if column.kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        return as_float(value)
     if column.kind == "number" and is_text and value in NOT_FINITE:
         return float(value)
     if column.kind in {"text", "image", "category"} and is_text:

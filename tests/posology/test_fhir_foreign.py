@@ -146,6 +146,7 @@ def test_types_without_a_place_are_counted(read: Read) -> None:
         (score(code={"text": "MMSE"}), "another code than the instrument's"),
         (score(valueQuantity={"value": 24, "unit": "cm", "code": "cm"}), "another unit than points"),
         (score(valueQuantity={**SCORE, "comparator": "<"}), "a bound, not a number"),
+        (score(valueQuantity={**SCORE, "value": 10**400}), "a number beyond any|not valid FHIR R4"),
         (score(valueQuantity=None, valueString="normal"), "no score"),
         (score(valueQuantity=None), "no score"),
         (score(effectiveDateTime="2026-06-15"), "a date without a time of day"),
@@ -339,3 +340,10 @@ def damage(content: Any, rng: random.Random) -> None:
                 [None, 3, "x", [], {}, [None], {"reference": 5}, [{}], True, 1e400 * 0 + 2, "Patient"]
             )
             break
+
+
+def test_an_object_that_names_a_key_twice_is_not_half_read(read: Read) -> None:
+    twice = json.dumps(bundle(patient()))[:-1] + ', "entry": []}'
+    _, report = read(twice)
+    assert not report.complete
+    assert report.mapped == 0
