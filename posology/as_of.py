@@ -11,6 +11,7 @@ from datetime import datetime
 import polars as pl
 
 from posology.errors import TableError
+from posology.tables import fits
 from posology.therapy import UTC_TIME, Therapy
 
 
@@ -59,7 +60,21 @@ def _of(users: pl.LazyFrame, tables: Mapping[str, pl.LazyFrame], name: str) -> p
     """The rows of these users; a row of nobody was of nobody then."""
     for table in ("users", name):
         _require(tables, table, "user_id")
-    return tables[name].join(users.select("user_id"), on="user_id", how="semi", maintain_order="left")
+    ids = _ids(tables, "users")
+    return tables[name].join(
+        users.select(ids), left_on=_ids(tables, name), right_on=ids, how="semi", maintain_order="left"
+    )
+
+
+def _ids(tables: Mapping[str, pl.LazyFrame], table: str) -> pl.Expr:
+    kind, wanted = tables[table].collect_schema()["user_id"], pl.String()
+    if not fits(kind, wanted):
+        raise TableError(
+            f"{table}.parquet: column user_id is {kind}, expected {wanted}: without it nobody can say whose a row is",
+            table=table,
+            column="user_id",
+        )
+    return pl.col("user_id").cast(wanted)
 
 
 def _present(table: pl.LazyFrame, names: list[str]) -> list[str]:

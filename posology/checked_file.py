@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from posology.errors import CannotDo
 
 LARGEST = 200_000  # entries: some 20,000 contents of a therapy
+LONGEST = 8_000_000  # bytes: LARGEST entries of 40 bytes each
 Place = tuple[str | int, ...]
 Lines = dict[Place, int]  # where each key or item stands
 Value = TypeVar("Value", bound=BaseModel)
@@ -54,7 +55,7 @@ class CheckedFile:
         """
         lines = Lines()
         try:
-            loader = _Loader(path.read_text(encoding="utf-8"))
+            loader = _Loader(_text(path, kind))
             node = loader.get_single_node()
             if not isinstance(node, yaml.MappingNode):
                 raise kind.error(f"{path} line 1: expected a mapping with {kind.keys}, …; see {kind.guide}")
@@ -104,8 +105,16 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except ValueError as error:
-            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+        except (ValueError, TypeError, LookupError, AttributeError) as error:  # how the reader meets !!bool x, !!int ""
+            said = str(error) if type(error) is ValueError else f"expected what {node.tag} says, got something else"
+            raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from error
+
+
+def _text(path: Path, kind: Kind) -> str:
+    size = path.stat().st_size
+    if size > LONGEST:
+        raise kind.error(f"{path}: expected a {kind.name} of at most {LONGEST:,} bytes, got {size:,}; is it one?")
+    return path.read_text(encoding="utf-8")
 
 
 def _note_lines(node: yaml.Node, path: Place, lines: Lines, file: Path, kind: Kind) -> None:
@@ -116,6 +125,8 @@ def _note_lines(node: yaml.Node, path: Place, lines: Lines, file: Path, kind: Ki
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise kind.error(f"{file} line {key.start_mark.line + 1}: expected a name as a key, got a list or mapping")
             step = (*path, key.value)
             if step in lines:
                 raise kind.error(f"{file} line {key.start_mark.line + 1}: {key.value} stands twice")

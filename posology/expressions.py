@@ -22,11 +22,16 @@ FUNCTIONS = frozenset(
         *("trim", "upper"),
     )
 )
+LONGEST = 10_000  # characters
+MOST_TERMS = 500  # names, numbers and operators: some ten thousand nested ones overflow the stack of the parser
+WIDEST = 999  # characters that LPAD may fill up to
 _WORDS = frozenset(("and", "between", "case", "else", "ilike", "in", "is", "like", "not", "or", "then", "when"))
 _CALL = re.compile(r'(\w+)"?\s*\(')
 _QUERY = re.compile(r"\b(select|from|with|union|exists|over|filter)\b", re.IGNORECASE)
 _CLOCK = re.compile(r"\b(current_date|current_time|current_timestamp|localtime|localtimestamp)\b", re.IGNORECASE)
 _COMMENT = re.compile(r"--|/\*")
+_TERM = re.compile(r"\w+|[^\w\s,.()]+|\(")
+_PADDED = re.compile(r'\blpad"?\s*\(', re.IGNORECASE)
 _STRING_LITERAL = re.compile(r"'(?:[^']|'')*'")
 
 
@@ -69,7 +74,12 @@ def _parsed(text: str, columns: frozenset[str]) -> pl.Expr:
 
 
 def _check_words(text: str) -> None:
+    if len(text) > LONGEST:
+        raise ValueError(f"expected an expression of at most {LONGEST:,} characters, got {len(text):,}")
     code = _STRING_LITERAL.sub("''", text)
+    terms = len(_TERM.findall(code))
+    if terms > MOST_TERMS:
+        raise ValueError(f"expected an expression of at most {MOST_TERMS} terms, got {terms:,}; put it into a column")
     if _QUERY.search(code) or _COMMENT.search(code):
         raise ValueError(f"expected a scalar expression, got a query or a comment: {text!r}")
     if _CLOCK.search(code):
@@ -77,6 +87,26 @@ def _check_words(text: str) -> None:
     unknown = sorted({name.lower() for name in _CALL.findall(code)} - FUNCTIONS - _WORDS)
     if unknown:
         raise ValueError(f"unknown function {', '.join(unknown)} in {text!r}; expected {', '.join(sorted(FUNCTIONS))}")
+    _check_widths(code)
+
+
+def _check_widths(code: str) -> None:
+    """LPAD fills memory up to the width it is given, so that must be written down and small."""
+    for found in _PADDED.finditer(code):
+        width = _second_argument(code[found.end() :])
+        if not width.isdecimal() or int(width) > WIDEST:
+            raise ValueError(f"expected LPAD to a width from 0 to {WIDEST}, written as a number, got {width or 'none'}")
+
+
+def _second_argument(code: str) -> str:
+    depth, commas, found = 0, 0, ""
+    for character in code:
+        depth += (character in "([") - (character in ")]")
+        if depth < 0:
+            break
+        commas += character == "," and depth == 0
+        found += character if commas == 1 else ""
+    return found.lstrip(",").strip()
 
 
 def check_result(expression: pl.Expr, schema: dict[str, pl.DataType], *, is_condition: bool) -> None:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from polars.exceptions import PolarsError
 
 from posology.errors import TableError
-from posology.tables import ORDERS, fits, schema_of
+from posology.tables import ORDERS, check_times, fits, in_milliseconds, schema_of
 from posology.therapy import Therapy
 
 PART_ROWS = 250_000  # sorted in memory at once: some 200 MB of sessions with their lists of eligible contents
@@ -26,15 +26,16 @@ def write_ordered(rows: pl.LazyFrame, file: Path, *, table: str, therapy: Therap
     course: more are first put on disk, in ranges of the first column.
 
     Raises:
-        TableError: the rows cannot be read.
+        TableError: the rows cannot be read, or hold times that no calendar has.
     """
-    rows = _as_in_the_contract(rows, table, therapy)
-    names = rows.collect_schema().names()
+    ordered = _as_in_the_contract(rows, table, therapy)
+    names = ordered.collect_schema().names()
     order = [name for name in ORDERS[table] if name in names]
     order += [name for name in names if name not in order]
     try:
+        _check_milliseconds(rows, table, therapy)
         with TemporaryDirectory(dir=file.parent) as aside:
-            _write((part.sort(order) for part in _parts(rows, order[0], Path(aside))), file)
+            _write((part.sort(order) for part in _parts(ordered, order[0], Path(aside))), file)
     except PolarsError as error:
         raise TableError(f"{table}.parquet: expected rows that can be read: {error}", table=table) from error
 
@@ -43,6 +44,14 @@ def _as_in_the_contract(rows: pl.LazyFrame, table: str, therapy: Therapy) -> pl.
     came, contract = rows.collect_schema(), schema_of(table, therapy)
     known = [_column(name, came[name], kind) for name, kind in contract.items() if name in came]
     return rows.select(*known, *sorted(set(came) - set(contract)))
+
+
+def _check_milliseconds(rows: pl.LazyFrame, table: str, therapy: Therapy) -> None:
+    came = rows.collect_schema()
+    times = [name for name, kind in schema_of(table, therapy).items() if isinstance(kind, pl.Datetime) and name in came]
+    coarse = [name for name in times if in_milliseconds(came[name])]
+    for column in rows.select(coarse).collect(engine="streaming") if coarse else ():
+        check_times(column, table)
 
 
 def _column(name: str, came: pl.DataType, kind: pl.DataType) -> pl.Expr:

@@ -266,14 +266,14 @@ def _cast(column: pl.Series, kind: pl.DataType, table: str) -> pl.Series:
             f"{table}.parquet: column {column.name} is {came}, expected {kind}{hint}", table=table, column=column.name
         )
     if isinstance(came, pl.Datetime):
-        _check_times(column, table)
+        check_times(column, table)
         return column.dt.convert_time_zone("UTC").cast(kind)
     return column.cast(kind)
 
 
-def _check_times(column: pl.Series, table: str) -> None:
-    """Milliseconds reach a thousand times further than the microseconds that times are kept in."""
-    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_unit == "ms":
+def check_times(column: pl.Series, table: str) -> None:
+    """Raise TableError for milliseconds, which reach a thousand times further than the microseconds times are kept in."""
+    if in_milliseconds(column.dtype):
         beyond = column.to_physical().is_between(-LAST_MILLISECOND, LAST_MILLISECOND).not_().sum()
         if beyond:
             raise TableError(
@@ -282,3 +282,8 @@ def _check_times(column: pl.Series, table: str) -> None:
                 table=table,
                 column=column.name,
             )
+
+
+def in_milliseconds(kind: pl.DataType) -> bool:
+    """Whether it is a type of times that reach beyond the contract's."""
+    return isinstance(kind, pl.Datetime) and kind.time_unit == "ms"

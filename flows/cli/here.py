@@ -15,11 +15,13 @@ def a_time(text: str) -> datetime:
     """A time as it is typed, with its zone."""
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        time = time if time.tzinfo else time.replace(tzinfo=UTC)
+        time.astimezone(UTC)  # which has no year 0 nor 10,000
+    except (ValueError, OverflowError):
         raise typer.BadParameter(
             f"expected a time such as 2026-03-01 or 2026-03-01T12:00+01:00, got {text!r}"
         ) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time
 
 
 HomeOption = Annotated[

@@ -29,7 +29,7 @@ def csv_chunks(source: Csv, path: Path, table: str) -> Iterator[Chunk]:
     """
     try:
         yield from _chunks(source, path, _names(source, path, table))
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:  # of utf-16 without its mark too
         raise TableError(
             f"{path}: expected {source.encoding} text, got a byte that is none; name its encoding (latin-1, cp1252, …)",
             table=table,

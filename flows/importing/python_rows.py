@@ -88,7 +88,7 @@ def _kind(value: Any) -> str:
 
 
 def _series(name: str, values: Sequence[Any], wrong: Mapping[int, str], kinds: Mapping[str, str]) -> pl.Series:
-    dtype = KINDS[kinds[name]] if name in kinds else pl.Null
+    dtype = KINDS.get(kinds.get(name, ""), pl.Null)
     if not wrong and _is_plain(values, kinds.get(name)):
         return pl.Series(name, values, dtype=dtype)
     kept = [_plain(value) for place, value in enumerate(values) if place not in wrong]

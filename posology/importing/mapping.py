@@ -4,6 +4,7 @@ The values here check themselves when built. ``mapping_file`` reads them from
 YAML, holds them to a therapy and adds the line to each message.
 """
 
+import codecs
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -17,7 +18,15 @@ from posology.importing.times import Clock, read_span
 
 ORIGINS = ("column", "expression", "constant", "row_id")
 CHANGES = ("map", "unit", "time_zone", "format", "epoch", "plus", "separator")
-Character = Annotated[str, Field(min_length=1, max_length=1)]
+ENCODINGS = frozenset(
+    (
+        *("ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"),
+        *(f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))),
+        *(f"cp{page}" for page in (437, 850, 852, 866, 932, 949, 950, *range(1250, 1259))),
+        *("big5", "euc_jp", "euc_kr", "gb18030", "gb2312", "gbk", "koi8-r", "koi8-u", "mac-roman", "shift_jis"),
+    )
+)
+Character = Annotated[str, Field(pattern=r"^[\x09\x20-\x7e]$")]
 Word = str | int | float | bool
 
 
@@ -39,9 +48,11 @@ class Csv(_Checked):
     @model_validator(mode="after")
     def _encoding_exists(self) -> Self:
         try:
-            "".encode(self.encoding)
-        except LookupError:
-            raise Misplaced("is no encoding; expected utf-8, latin-1, cp1252, utf-16, …", "encoding") from None
+            name = codecs.lookup(self.encoding).name
+        except (LookupError, ValueError):
+            name = None
+        if name not in ENCODINGS:
+            raise Misplaced(f"is no encoding of text; expected one of {', '.join(sorted(ENCODINGS))}", "encoding")
         return self
 
 
