@@ -20,7 +20,8 @@ def feedback_rules(feedback: Feedback, usual_lengths: Mapping[str, int], thresho
     yield holds("V702", "feedback_at", "is there when feedback is", _came | is_empty)
     value, slack = pl.col("feedback:value"), thresholds.feedback_tolerance
     is_a_share = value.is_between(-slack, 1 + slack).fill_null(value=False)
-    says = "is a number from 0 to 1 once reduced"
+    names = ", ".join(sorted(feedback.expression.meta.root_names()))
+    says = f"is a number from 0 to 1 once {names} are reduced (one that is missing leaves F unknown without COALESCE)"
     yield holds("V703", "feedback", says, pl.when(_came).then(is_a_share))
 
 

@@ -43,13 +43,15 @@ def outcome(therapy: Therapy, tally: Tally, contents: pl.Series, propensities: P
     """
     counts = [tally.count(name) for name in NAMES]
     has_default = therapy.safety.safe_default in contents
+    shares = [count.quarantined / count.rows if count.rows else 0.0 for count in counts]
     return pl.DataFrame(
         {
             "table": NAMES,
             "came": [count.rows for count in counts],
             "rows V108": [count.quarantined for count in counts],
             "rows V605": [propensities.sessions if name == "sessions" else 0 for name in NAMES],
-            "share in quarantine": [count.quarantined / count.rows if count.rows else 0.0 for count in counts],
+            "share in quarantine": shares,
+            "more V108": [f", it is {share:.3g}" for share in shares],
             "has_default": [has_default if name == "contents" else None for name in NAMES],
             "propensities fit": [propensities.fit if name == "sessions" else None for name in NAMES],
         },

@@ -10,6 +10,7 @@ from expectations.findings import Count, Failure
 from expectations.quarantine import Judged
 from expectations.rule import Rule
 from posology.blocks import ROW
+from posology.errors import legible
 from posology.tables import NAMES, ORDERS, schema_of
 from posology.therapy import Therapy
 
@@ -73,16 +74,16 @@ def found_in(facts: Mapping[str, Any], rule: Rule) -> Failure:
 
     Args:
         facts: with ``table``; of how many of its rows the rule speaks stands under ``rows V…``, else ``rows``. More
-            about it may stand under ``column``, ``names`` (examples) and ``more`` (words).
+            about it may stand under ``column``, ``names`` (examples) and ``more V…`` or ``more`` (words).
     """
     rows = facts.get(f"rows {rule.code}", facts.get("rows"))
-    names = tuple((facts.get("names") or ())[:MOST_EXAMPLES])
+    names = tuple(map(legible, (facts.get("names") or ())[:MOST_EXAMPLES]))
     found = failure(facts["table"], rule, column=facts.get("column"), rows=rows or 0, examples=names)
-    return replace(found, rule=found.rule + (facts.get("more") or ""))
+    return replace(found, rule=found.rule + (facts.get(f"more {rule.code}", facts.get("more")) or ""))
 
 
 def _name(table: str, identity: str | None, number: int) -> str:
     """A row by its id, or by its number in the file where an id does not say which row it is."""
     if not identity or not identity.isprintable():
         return f"row {number}"
-    return f"{identity} (row {number})" if table == "measurements" else identity
+    return f"{legible(identity)} (row {number})" if table == "measurements" else legible(identity)

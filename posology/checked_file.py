@@ -62,7 +62,7 @@ class CheckedFile:
             _note_lines(node, (), lines, path, kind)
             content = loader.construct_document(node)
         except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
-            raise kind.error(f"{path}: expected a YAML file that can be read: {error}") from error
+            raise kind.error(f"{path}{_why(error)}") from error
         return cls(path, kind, content, lines)
 
     def value(self, model: type[Value]) -> Value:
@@ -108,6 +108,21 @@ class _Loader(yaml.SafeLoader):
         except (ValueError, TypeError, LookupError, AttributeError) as error:  # how the reader meets !!bool x, !!int ""
             said = str(error) if type(error) is ValueError else f"expected what {node.tag} says, got something else"
             raise yaml.constructor.ConstructorError(None, None, said, node.start_mark) from error
+
+
+def _why(error: Exception) -> str:
+    """The line and what is wrong there, without what stands there: it may be a password."""
+    mark = getattr(error, "problem_mark", None)
+    where = f" line {mark.line + 1}" if mark else ""
+    if isinstance(error, OSError):
+        said = error.strerror or "it cannot be opened"
+    elif isinstance(error, RecursionError):
+        said = "it is nested too deep"
+    elif isinstance(error, UnicodeDecodeError):
+        said = "it is not UTF-8"
+    else:
+        said = getattr(error, "problem", None) or getattr(error, "reason", "it is none")
+    return f"{where}: expected a YAML file that can be read: {said}"
 
 
 def _text(path: Path, kind: Kind) -> str:

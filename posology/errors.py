@@ -89,8 +89,15 @@ class NotSigned(Refused):
     """A signature is missing, stale or does not count."""
 
 
+def legible(item: object, longest: int = 60) -> str:
+    """An id or a name as one short piece of a line: control characters made visible, a long middle left out."""
+    text = str(item)
+    text = text if text.isprintable() else repr(text)[1:-1]
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-8:]} ({len(text):,} characters)"
+
+
 def first_few(items: Sequence[object], limit: int = 5) -> str:
     """The first items, comma separated, then "and N more"."""
-    shown = ", ".join(str(item) for item in items[:limit])
+    shown = ", ".join(legible(item) for item in items[:limit])
     rest = len(items) - limit
     return f"{shown} and {rest} more" if rest > 0 else shown

@@ -223,14 +223,14 @@ def _scan(path: Path, name: str, therapy: Therapy) -> pl.LazyFrame:
             return catalogue_of(therapy).lazy()
         if name == "measurements" and therapy.status is None:
             return pl.LazyFrame(schema=schema_of(name, therapy))
-        raise TableError(f"{path}: missing; expected a Parquet file with {_names(name, therapy)}", table=name)
+        raise TableError(f"{path}: missing; expected a Parquet file with {_needed(name, therapy)}", table=name)
     rows = pl.scan_parquet(path, glob=False)
     collect_raw(rows.head(0), path)
     return rows
 
 
-def _names(name: str, therapy: Therapy) -> str:
-    return ", ".join(schema_of(name, therapy))
+def _needed(name: str, therapy: Therapy) -> str:
+    return ", ".join(column for column in schema_of(name, therapy) if column not in OPTIONAL)
 
 
 def _conform(name: str, frame: pl.DataFrame, therapy: Therapy) -> pl.DataFrame:
@@ -245,7 +245,7 @@ def _conform(name: str, frame: pl.DataFrame, therapy: Therapy) -> pl.DataFrame:
     missing = [column for column in schema if column not in frame.columns and column not in OPTIONAL]
     if missing:
         raise TableError(
-            f"{name}.parquet: missing column {first_few(missing)}; expected {_names(name, therapy)}",
+            f"{name}.parquet: missing column {first_few(missing)}; expected {_needed(name, therapy)}",
             table=name,
             column=missing[0],
         )

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import polars as pl
+from polars.exceptions import PolarsError
+
 from models.release import Release
 from posology.tables import Tables
-from posology.therapy import Therapy
+from posology.therapy import Feedback, Therapy
 from serving.fields import Fields
 from serving.problems import NoConsent, RequestError
 from serving.records import Feedback, Measurement, User
@@ -118,7 +121,24 @@ def read_feedback(therapy: Therapy, body: Body) -> FeedbackRequest:
     fields.finish()
     if all(value is None for value in request.declared.values()):
         raise RequestError(f"expected one or more of {', '.join(therapy.feedback.columns)}")
+    _refuse_without_value(therapy.feedback, request.declared)
     return request
+
+
+def _refuse_without_value(feedback: Feedback, given: Mapping[str, Any]) -> None:
+    """Feedback that F cannot be computed from would be kept and then lie in quarantine (V703) for ever."""
+    schema = {name: column.dtype for name, column in feedback.columns.items()}
+    try:
+        value = pl.DataFrame([given], schema=schema).select(value=feedback.expression)["value"][0]
+    except PolarsError:
+        value = None
+    if value is None:
+        missing = [name for name in feedback.expression.meta.root_names() if given.get(name) is None]
+        raise RequestError(
+            f"expected also {', '.join(sorted(set(missing)))}: without it F cannot be computed"
+            if missing
+            else "expected feedback that F can be computed from"
+        )
 
 
 def read_activation(body: Body) -> str:

@@ -66,7 +66,7 @@ def evaluate(
     import polars as pl
 
     from flows.evaluation.off_policy import ALL, Question, answer, off_policy_values
-    from flows.evaluation.policies import is_release, policy_named
+    from flows.evaluation.policies import check_releases, is_release, policy_named
     from flows.params import read_params
     from models.offpolicy import LoggedChoices
     from models.split import part_of
@@ -78,6 +78,7 @@ def evaluate(
     if all_patients and is_release(policy):
         raise Refused("--all-patients would judge a release on patients it was fitted on; leave it out")
     checked, known = load_therapy(therapy), here(home)
+    check_releases(policy, checked, known.home, known.settings)
     not_worse = next(each for each in guardrails_from(read_params().guardrails) if isinstance(each, PolicyNotWorse))
     question = Question(
         estimators=ALL if estimator == ["all"] else tuple(dict.fromkeys(estimator or DEFAULT)),

@@ -162,7 +162,8 @@ def _show(cohort: "Cohort", report: "Fidelity | None", therapy: str, folder: Pat
     )
     if report is not None:
         show_fidelity(report, folder)
-    out.print(f"Next: posology retrain {therapy} --data {shlex.quote(str(folder))}")
+    can_pass = tables.sessions["probability"].null_count() == 0  # without them no policy can be evaluated
+    out.print(f"Next: posology {'retrain' if can_pass else 'validate'} {therapy} --data {shlex.quote(str(folder))}")
 
 
 def _number(value: float | None) -> str:

@@ -43,6 +43,17 @@ def policy_named(name: str, therapy: Therapy, popular: Tables, home: Home, setti
     }
     if name in simple:
         return simple[name]
+    return _released(name, therapy, home, settings)
+
+
+def check_releases(names: Sequence[str], therapy: Therapy, home: Home, settings: Settings) -> None:
+    """Raise as ``policy_named`` does, before any table is read."""
+    for name in names:
+        if name not in BASELINES:
+            _released(name, therapy, home, settings)
+
+
+def _released(name: str, therapy: Therapy, home: Home, settings: Settings) -> Policy:
     release = Release.load(_folder(name, therapy, home, settings))
     if release.therapy.name != therapy.name:
         raise CannotDo(f"release {release.name} is of therapy {release.therapy.name}, expected {therapy.name}")

@@ -14,7 +14,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from flows.importing.arrow_rows import ROWS, arrow_chunks, refuse_twice
 from flows.importing.python_rows import chunk_of
-from posology.errors import MappingError, ServiceDown, TableError
+from posology.checked_file import Misplaced
+from posology.errors import ServiceDown, TableError
 from posology.importing.mapping import Sql
 from posology.importing.rows import Chunk
 
@@ -30,7 +31,7 @@ def sql_chunks(source: Sql, folder: Path, table: str) -> Iterator[Chunk]:
     """The rows of the query's answer, numbered in its order.
 
     Raises:
-        MappingError: the address is none.
+        Misplaced: the address is none.
         ServiceDown: the server does not answer.
         TableError: the file is no database, or it cannot answer the query. A message never shows values or passwords.
     """
@@ -98,17 +99,19 @@ def _text(raw: bytes) -> str | bytes:
 def _server(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(_VARIABLE.sub(_from_environment, url))
+    except Misplaced:
+        raise
     except (SQLAlchemyError, ValueError):
         parsed = None
     if parsed is None or parsed.get_backend_name() != "postgresql":
-        raise MappingError("sql.url: expected postgresql://user@host/database; a file is a database: FILE")
+        raise Misplaced("expected postgresql://user@host/database; a file is a database: FILE", "sql", "url")
     engine = sa.create_engine(parsed, hide_parameters=True, poolclass=sa.NullPool)
     return engine.execution_options(postgresql_readonly=True, stream_results=True, max_row_buffer=ROWS)
 
 
 def _from_environment(found: re.Match[str]) -> str:
     if found[1] not in os.environ:
-        raise MappingError(f"sql.url: expected the variable {found[1]} in the environment; it is not set")
+        raise Misplaced(f"expected the variable {found[1]} in the environment; it is not set", "sql", "url")
     return os.environ[found[1]]
 
 

@@ -11,6 +11,7 @@ from polars.exceptions import PolarsError
 
 from flows.importing.sources import chunks_of
 from flows.importing.writing import Writers
+from posology.checked_file import Misplaced
 from posology.errors import TableError
 from posology.files import whole_folder
 from posology.importing.mapping import ORIGINS
@@ -87,7 +88,10 @@ def import_tables(
 def _open(stack: ExitStack, mapping: MappingFile, plan: Plan, start: Path) -> tuple[Iterator[Chunk], Chunk]:
     """All chunks of a source, and the first, whose columns fit."""
     chunks = stack.enter_context(closing(chunks_of(plan.entry, start, plan.table)))  # type: ignore[type-var]
-    first = next(chunks)
+    try:
+        first = next(chunks)
+    except Misplaced as error:
+        raise mapping.wrong(plan, error) from error
     with _told(mapping, plan):
         plan.try_on(first)
     return chain([first], chunks), first

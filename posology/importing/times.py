@@ -7,12 +7,14 @@ from datetime import timedelta
 import polars as pl
 
 from posology.importing.conversion import Converted, refused, to_number
+from posology.tables import LAST_MILLISECOND, in_milliseconds
 from posology.therapy import UTC_TIME
 
 LOCAL = pl.Datetime("us")
 PER_SECOND = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 LATEST = 253_402_300_800_000_000  # microseconds: the year 10,000
 EARLIEST = -62_135_596_800_000_000  # microseconds: the year 1
+LONGEST = timedelta(days=3_652_059)
 FARTHEST = 14 * 60  # minutes of any zone from UTC
 _ISO = (
     r"^(?<date>\d{4}-\d{2}-\d{2})"
@@ -46,7 +48,15 @@ def to_time(came: pl.Series, clock: Clock) -> Converted:
     """
     if came.dtype == pl.Null:
         return Converted(came.cast(UTC_TIME))
-    return _converted(came, clock).then(_within_years)
+    return _without_far_milliseconds(came).then(lambda near: _converted(near, clock)).then(_within_years)
+
+
+def _without_far_milliseconds(came: pl.Series) -> Converted:
+    """Milliseconds that microseconds cannot hold."""
+    if not in_milliseconds(came.dtype):
+        return Converted(came)
+    far = came.to_physical().is_between(-LAST_MILLISECOND, LAST_MILLISECOND).not_()
+    return refused(came, "is a time beyond the years 1 to 9999", far)
 
 
 def _within_years(times: pl.Series) -> Converted:
@@ -145,6 +155,9 @@ def read_span(text: str) -> timedelta:
     if found is None:
         raise ValueError("expected a number of weeks, days, hours, minutes or seconds, as in '28 days'")
     try:
-        return timedelta(**{f"{found[2]}s": float(found[1])})
+        span = timedelta(**{f"{found[2]}s": float(found[1])})
     except OverflowError:
-        raise ValueError("is longer than any time there is") from None
+        span = LONGEST * 2
+    if abs(span) > LONGEST:
+        raise ValueError(f"is longer than the {LONGEST.days:,} days of the years 1 to 9999")
+    return span
