@@ -121,7 +121,7 @@ def _why(error: Exception) -> str:
     elif isinstance(error, UnicodeDecodeError):
         said = "it is not UTF-8"
     else:
-        said = getattr(error, "problem", None) or getattr(error, "reason", "it is none")
+        said = str(getattr(error, "problem", None) or getattr(error, "reason", "it is none"))
     return f"{where}: expected a YAML file that can be read: {said}"
 
 
@@ -141,7 +141,9 @@ def _note_lines(node: yaml.Node, path: Place, lines: Lines, file: Path, kind: Ki
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise kind.error(f"{file} line {key.start_mark.line + 1}: expected a name as a key, got a list or mapping")
+                raise kind.error(
+                    f"{file} line {key.start_mark.line + 1}: expected a name as a key, got a list or mapping"
+                )
             step = (*path, key.value)
             if step in lines:
                 raise kind.error(f"{file} line {key.start_mark.line + 1}: {key.value} stands twice")

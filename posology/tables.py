@@ -272,7 +272,7 @@ def _cast(column: pl.Series, kind: pl.DataType, table: str) -> pl.Series:
 
 
 def check_times(column: pl.Series, table: str) -> None:
-    """Raise TableError for milliseconds, which reach a thousand times further than the microseconds times are kept in."""
+    """Raise TableError for milliseconds beyond the microseconds that times are kept in: they reach much further."""
     if in_milliseconds(column.dtype):
         beyond = column.to_physical().is_between(-LAST_MILLISECOND, LAST_MILLISECOND).not_().sum()
         if beyond:

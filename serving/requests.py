@@ -10,7 +10,8 @@ from polars.exceptions import PolarsError
 
 from models.release import Release
 from posology.tables import Tables
-from posology.therapy import Feedback, Therapy
+from posology.therapy import Feedback as DeclaredFeedback
+from posology.therapy import Therapy
 from serving.fields import Fields
 from serving.problems import NoConsent, RequestError
 from serving.records import Feedback, Measurement, User
@@ -125,7 +126,7 @@ def read_feedback(therapy: Therapy, body: Body) -> FeedbackRequest:
     return request
 
 
-def _refuse_without_value(feedback: Feedback, given: Mapping[str, Any]) -> None:
+def _refuse_without_value(feedback: DeclaredFeedback, given: Mapping[str, Any]) -> None:
     """Feedback that F cannot be computed from would be kept and then lie in quarantine (V703) for ever."""
     schema = {name: column.dtype for name, column in feedback.columns.items()}
     try:

@@ -21,7 +21,8 @@ class Converted:
     def then(self, convert: Callable[[pl.Series], "Converted"]) -> "Converted":
         """These values converted further, with the faults of both."""
         after = convert(self.values)
-        return Converted(after.values, {**self.faults, **after.faults})
+        both = {reason: self.faults[reason] | mask for reason, mask in after.faults.items() if reason in self.faults}
+        return Converted(after.values, {**self.faults, **after.faults, **both})
 
 
 def refused(values: pl.Series, reason: str, mask: Mask) -> Converted:

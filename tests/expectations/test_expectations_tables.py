@@ -104,6 +104,7 @@ def test_too_many_rows_in_quarantine_stop_the_flow_and_still_say_why(
     result = validate_frames(frames_of(world), with_docs=True)
     assert stops(result) == [("V108", "sessions")]
     assert failure_of(result, "V108").rows == 41
+    assert ", it is 0." in failure_of(result, "V108").rule
     assert result.accepted is None
     on_disk = pl.read_parquet(result.docs.parent.parent / "quarantine" / "sessions.parquet")
     assert on_disk.equals(tables_in(result.quarantined)["sessions"])

@@ -81,6 +81,14 @@ def test_what_is_not_there_is_refused_in_words(run, data, words, status, says):
     assert says in " ".join(err.split())
 
 
+@pytest.mark.parametrize("policy", ["magic", "champion"])
+def test_a_policy_that_is_not_there_is_told_before_the_tables_are_read(run, tmp_path, policy):
+    ended, _, err = run("evaluate", "mci", "--data", tmp_path, "--policy", policy)
+    assert ended == 2
+    assert policy in err
+    assert "parquet" not in err
+
+
 @pytest.mark.slow
 def test_estimated_propensities_are_marked(run, cohort, tmp_path):
     sessions = cohort.tables.sessions.with_columns(probability=pl.lit(None, dtype=pl.Float64))

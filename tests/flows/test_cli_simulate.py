@@ -99,7 +99,7 @@ def test_a_release_treats_by_its_folder(simulate: Simulate, tmp_path: Path) -> N
 
 
 def test_propensities_are_withheld_from_the_log_alone(simulate: Simulate, tmp_path: Path) -> None:
-    simulate("--withhold-propensities")
+    assert "posology validate" in simulate("--withhold-propensities").stdout
     assert pl.read_parquet(tmp_path / "data" / "sessions.parquet")["probability"].is_null().all()
     assert pl.read_parquet(tmp_path / "data" / "truth" / "truth.parquet")["probability"].is_not_null().all()
 

@@ -96,7 +96,8 @@ def test_without_a_remote_the_setting_is_named(posology: Posology, monkeypatch: 
         assert "set POSOLOGY_SNAPSHOT_REMOTE" in str(result.exception)
 
 
-def test_a_time_that_is_none_is_refused(posology: Posology) -> None:
-    result = posology("snapshot", "take", "mci", "--as-of", "yesterday")
+@pytest.mark.parametrize("time", ["yesterday", "0001-01-01T00:00+14:00", "9999-12-31T23:59-12:00"])
+def test_a_time_that_is_none_is_refused(posology: Posology, time: str) -> None:
+    result = posology("snapshot", "take", "mci", "--as-of", time)
     assert result.exit_code == 2
     assert "expected a time such as" in result.stderr

@@ -132,6 +132,7 @@ def test_feedback_without_a_time_cannot_be_placed(course: Tables) -> None:
         ("sessions", "feedback_at", pl.col("feedback_at").cast(pl.String), "column feedback_at is String, expected"),
         ("measurements", "measured_at", None, "missing column measured_at"),
         ("sessions", "user_id", None, "missing column user_id"),
+        ("sessions", "user_id", pl.lit(1, pl.UInt64).alias("user_id"), "user_id is UInt64, expected String"),
     ],
 )
 def test_without_times_nobody_can_say_what_was_known(
@@ -141,6 +142,16 @@ def test_without_times_nobody_can_say_what_was_known(
     frames = {**vars(course), table: frame.drop(column) if change is None else frame.with_columns(change)}
     with pytest.raises(TableError, match=said):
         known(frames, day(3))
+
+
+@pytest.mark.parametrize("table", ["users", "measurements", "sessions"])
+def test_ids_that_can_be_read_as_text_are(course: Tables, table: str) -> None:
+    frame: pl.DataFrame = getattr(course, table)
+    words = frame.with_columns(pl.col("user_id").cast(pl.Categorical))
+    for name, rows in known({**vars(course), table: words}, day(10)).items():
+        assert rows.height == known(vars(course), day(10))[name].height
+    nobody = {**vars(course), table: frame.with_columns(user_id=pl.lit(None))}
+    assert known(nobody, day(10))["sessions" if table == "users" else table].is_empty()
 
 
 days = st.integers(0, 8).map(day)

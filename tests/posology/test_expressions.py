@@ -20,6 +20,7 @@ GOOD = [
     "CAST(standing AS DOUBLE) + level::DOUBLE > 3",
     "style IS NULL OR LEAST(level, age) > 2",
     "style = 'it''s (quick'",
+    "level" + " + 1" * 248 + " > 3",
     "LPAD(LEFT(style, 2), 4, '0') = CONCAT('00', SUBSTR(style, 1, 2)) OR REPLACE(style, 'a', 'o') = RIGHT(style, 4)",
 ]
 REFUSED = {
@@ -46,6 +47,11 @@ REFUSED = {
     "a constant": "TRUE",
     "a comparison of constants": "1 = 1",
     "an unknown column": "levell > 7",
+    "too many characters": f"style = '{'x' * 10_000}'",
+    "too many terms": "level" + " + 1" * 250 + " > 3",
+    "brackets without end": "(" * 600 + "level" + ")" * 600 + " > 1",
+    "a word as long as memory": "LPAD(style, 2000000000, 'x') = 'a'",
+    "a word as long as a patient says": "\"lpad\" (CONCAT(style, style), level, 'x') = 'a'",
     "a parameter": "level > $1",
 }
 rows = st.lists(

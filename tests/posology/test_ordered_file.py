@@ -95,3 +95,13 @@ def test_a_file_broken_in_the_middle_is_named(mci: Therapy, cohort: Tables, tmp_
     file.write_bytes(damaged)
     with pytest.raises(TableError, match=r"sessions\.parquet: expected rows that can be read"):
         write_ordered(pl.scan_parquet(file), tmp_path / "out.parquet", table="sessions", therapy=mci)
+
+
+@pytest.mark.parametrize("milliseconds", [2**62, -(2**62)])
+def test_milliseconds_beyond_every_calendar_are_refused(
+    mci: Therapy, cohort: Tables, tmp_path: Path, milliseconds: int
+) -> None:
+    rows = cohort.users.with_columns(enrolled_at=pl.lit(milliseconds).cast(pl.Datetime("ms", "UTC")))
+    with pytest.raises(TableError, match="enrolled_at holds 30 times that no calendar has"):
+        written(rows, "users", mci, tmp_path / "file.parquet")
+    assert not list(tmp_path.iterdir())

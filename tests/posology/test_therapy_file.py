@@ -132,6 +132,15 @@ WRONG = {
     "missing feedback worth more than one": ("missing: null", "missing: 2", 25, "less than or equal to 1"),
 }
 UNREADABLE = {
+    "a list as a key": (GOOD + "? [a]\n: 1", "line 37: expected a name as a key"),
+    "a mapping as a key": (GOOD + "? {a: b}\n: 1", "line 37: expected a name as a key"),
+    "no truth value": (GOOD + "more: !!bool hello", "line 37"),
+    "no whole number": (GOOD + 'more: !!int ""', "line 37"),
+    "no number": (GOOD + 'more: !!float ""', "line 37"),
+    "no time": (GOOD + "more: !!timestamp x", "line 37"),
+    "a key that is no truth value": (GOOD + "? !!bool q\n: 1", "line 37"),
+    "brackets without end in a value": (GOOD + "more: " + "[" * 5_000, "nested too deep"),
+    "megabytes": (GOOD + "# " + "x" * 8_000_000, "at most 8,000,000 bytes"),
     "an empty file": ("", "line 1: expected a mapping"),
     "a list": ("- name: calm", "line 1: expected a mapping"),
     "one word": ("calm", "line 1: expected a mapping"),

@@ -194,7 +194,11 @@ WRONG = [
     ("feedback", {"decision_id": "d", "score": 101}, "score"),
     ("feedback", {"decision_id": "d", "completed": 1}, "completed"),
     ("feedback", {"decision_id": "d"}, None),
-    ("feedback", {"decision_id": "d", "score": 1, "received_at": "2026-03-01T10:00:00Z"}, "received_at"),
+    (
+        "feedback",
+        {"decision_id": "d", "score": 1, "completed": True, "received_at": "2026-03-01T10:00:00Z"},
+        "received_at",
+    ),
     ("measurements", {**READING, "score": "5"}, "score"),
     ("measurements", {**READING, "score": 28}, "score"),
     ("measurements", {**READING, "instrument": "MMSE"}, "instrument"),
@@ -219,10 +223,22 @@ def test_a_wrong_value_is_named_by_field_and_not_repeated(
     assert field == "SECRET" or "SECRET" not in response.text
 
 
+def test_feedback_that_f_cannot_be_computed_from_is_refused_and_not_kept(
+    client: Client, enrol: Callable[..., None]
+) -> None:
+    enrol("ada")
+    decision_id = client.post("/v1/recommend", json=ASK).json()["decision_id"]
+    refused = client.post("/v1/feedback", json={"decision_id": decision_id, "score": 80})
+    assert refusal(refused) == (422, "invalid", None)
+    assert "expected also completed" in refused.json()["error"]["message"]
+    whole = {"decision_id": decision_id, "score": 80, "completed": True}
+    assert client.post("/v1/feedback", json=whole).status_code == 200
+
+
 def test_feedback_before_its_decision_is_refused(client: Client, enrol: Callable[..., None]) -> None:
     enrol("ada")
     decision_id = client.post("/v1/recommend", json=ASK).json()["decision_id"]
-    early = {"decision_id": decision_id, "score": 1, "received_at": "2026-03-01T08:59:59Z"}
+    early = {"decision_id": decision_id, "score": 1, "completed": True, "received_at": "2026-03-01T08:59:59Z"}
     assert refusal(client.post("/v1/feedback", json=early)) == (422, "invalid", "received_at")
 
 
@@ -231,7 +247,7 @@ def test_what_is_not_there_is_not_found(client: Client) -> None:
         ("recommend", ASK),
         ("measurements", READING),
         ("activate", {"decision_id": "d"}),
-        ("feedback", {"decision_id": "d", "score": 1}),
+        ("feedback", {"decision_id": "d", "score": 1, "completed": True}),
         ("nothing", {}),
         ("recommend/", ASK),
     ):

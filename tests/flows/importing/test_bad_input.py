@@ -203,3 +203,19 @@ def test_a_type_that_nothing_here_can_hold_is_refused(readings, tmp_path: Path) 
         readings(
             {"sql": {"database": "clinic.db", "query": "SELECT 'p1' AS id, '' AS \"at\", INTERVAL 3 DAY AS score"}}
         )
+
+
+def test_milliseconds_beyond_every_calendar_are_kept_aside(readings, tmp_path: Path) -> None:
+    times = pl.Series([2**62, 0, -(2**62)]).cast(pl.Datetime("ms", "UTC"))
+    FRAME.with_columns(at=times).write_parquet(tmp_path / "a.parquet")
+    done = readings(SOURCE)
+    assert done.rows("measurements")["user_id"].to_list() == ["p2"]
+    assert done.kept("measurements")["row"].to_list() == [1, 3]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "ascii"])
+def test_text_of_another_encoding_is_refused(readings, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.csv").write_text("id,at,score\nJürgen,2026-03-01T09:00:00Z,1\nb,2026-03-01T09:00:00Z,1\n", "utf-8")
+    with pytest.raises(TableError, match=r"a\.csv: expected"):
+        readings({"csv": {"file": "a.csv", "encoding": encoding}})
+    assert not (tmp_path / "out").exists()

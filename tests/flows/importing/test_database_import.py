@@ -142,8 +142,21 @@ def test_an_address_can_come_from_the_environment(readings, server: str, monkeyp
     asked = {"sql": {"url": "postgresql://${CLINIC}", "query": QUERY}}
     assert readings(asked, measured_at=BERLIN).tables["measurements"].mapped == 2
     monkeypatch.delenv("CLINIC")
-    with pytest.raises(MappingError, match="the variable CLINIC in the environment"):
+    with pytest.raises(
+        MappingError, match=r"mapping\.yaml line \d+: .*sql.url: expected the variable CLINIC in the environment"
+    ):
         readings(asked)
+
+
+def test_bytes_before_any_other_value_set_their_rows_aside(readings, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute("CREATE TABLE t (id, at, score)")
+        at = "2026-03-01T09:00:00Z"
+        connection.executemany("INSERT INTO t VALUES (?, ?, ?)", [("a", at, b"\xff"), ("b", at, b""), ("c", at, None)])
+        connection.commit()
+    done = readings({"sql": {"database": "a.db", "query": "SELECT * FROM t"}})
+    assert done.kept("measurements")["row"].to_list() == [1, 2]
+    assert done.rows("measurements")["user_id"].to_list() == ["c"]
 
 
 ADDRESSES = {

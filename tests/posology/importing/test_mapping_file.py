@@ -68,7 +68,8 @@ CHANGES = {
     "a format of hours": ('"%d.%m.%Y"', '"%H:%M"', "line 6: .*is no format of a day or a time"),
     "a format and an epoch": ("format:", "epoch: seconds, format:", "line 6: .*epoch counts in UTC"),
     "a wrong span": ("format:", "plus: 2 months, format:", "line 6: .*expected a number of weeks, days"),
-    "a span of no end": ("format:", "plus: 99999999999 weeks, format:", "line 6: .*longer than any time"),
+    "a span of no end": ("format:", "plus: 99999999999 weeks, format:", "line 6: .*is longer than"),
+    "a span of millions of years": ("format:", "plus: 100000000 weeks, format:", "line 6: .*is longer than"),
     "a unit of another dimension": ("unit: minutes", "unit: kg", "line 16: .*kg cannot be converted to hours"),
     "a unit that is none": ("unit: minutes", "unit: sleeps", "line 16: .*sleeps cannot be converted to hours"),
     "a unit the therapy has not": ("score: points", "score: {column: p, unit: percent}", "line 17: .*declares no unit"),
@@ -85,10 +86,17 @@ CHANGES = {
     "a condition that is a query": ("csv: visits.csv", "csv: visits.csv\n  where: SELECT 1", "line 4: .*where"),
     "a wrong encoding": ("csv: visits.csv", "csv: {file: v.csv, encoding: latin-99}", "line 3: .*is no encoding"),
     "a long delimiter": ("csv: visits.csv", "csv: {file: v.csv, delimiter: ab}", "line 3: .*delimiter"),
+    "a delimiter of two bytes": ("csv: visits.csv", "csv: {file: v.csv, delimiter: §}", "line 3: .*delimiter"),
+    "a quote of three bytes": ("csv: visits.csv", "csv: {file: v.csv, quote: “}", "line 3: .*quote"),
+    "a codec that is no encoding": (
+        "csv: visits.csv",
+        "csv: {file: v.csv, encoding: punycode}",
+        "line 3: .*no encoding",
+    ),
     "two databases": ("database: clinic", "url: sqlite:///x, database: clinic", "line 20: .*one of them"),
     "no query": (", query: SELECT * FROM given", "", r"line 20: sessions\.1\.sql\.query: Field required"),
     "a key twice": ("score: total", "score: total\n    score: total", "line 9: score stands twice"),
-    "no YAML": ("users: []", "users: [", "expected a YAML file that can be read"),
+    "no YAML": ("users: []", "users: [", "line 3: expected a YAML file that can be read"),
     "no mapping": (GOOD, "- users", "line 1: expected a mapping with users"),
 }
 
