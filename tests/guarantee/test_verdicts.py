@@ -178,14 +178,14 @@ def test_a_log_without_propensities_is_not_enough_to_trust_a_policy(
 def test_a_policy_that_prefers_what_helps_least_is_refused(
     promotion: Promotion, variant: Variant, params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prefer = choice.content_probabilities
+    prefer = Dpo.probabilities
 
-    def prefer_the_opposite(*args: object, **more: object) -> np.ndarray:
-        best = prefer(*args, **more)  # type: ignore[arg-type]
+    def prefer_the_opposite(policy: Dpo, decisions: Decisions) -> np.ndarray:
+        best = prefer(policy, decisions)
         least = np.where(best > 0, best.max(axis=1, keepdims=True) + 1e-3 - best, 0.0) ** 4
         return least / least.sum(axis=1, keepdims=True)
 
-    monkeypatch.setattr(choice, "content_probabilities", prefer_the_opposite)
+    monkeypatch.setattr(Dpo, "probabilities", prefer_the_opposite)
     verdicts = judged(variant(), params)
     assert verdicts["G401"] != "pass"
     assert verdicts["all"] != "pass"

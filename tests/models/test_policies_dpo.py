@@ -1,11 +1,11 @@
-"""Probabilities: they sum to one, stay above the floor where eligible, and follow the objective."""
+"""DPO: probabilities sum to one, stay above the floor where eligible, and follow the objective."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from models.policy import content_probabilities
+
 from posology.therapy import Therapy
 
 OBJECTIVES = ["feedback", "status", "constrained"]
