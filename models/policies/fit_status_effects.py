@@ -1,15 +1,18 @@
 """Learning what contents do to Mf from courses that have ended."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
+import polars as pl
 from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from models.features import PLACE, Features
 from models.policies.status_effects import StatusEffects
+from models.predictors.predictor import Predictor
 from posology.bootstrap import MINIMUM_PATIENTS
 from posology.errors import TooSmall
 
@@ -41,6 +44,24 @@ class GivenSessions:
     n_eligible: np.ndarray
     feedback: np.ndarray | None
     gained: np.ndarray
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, features: Features, predictor: Predictor | None) -> Self:
+        """The rows of a feature table of the target status, with columns ``chance`` and ``n_eligible`` beside them."""
+        status = features.therapy.status
+        if status is None:
+            raise ValueError("the therapy has no status")
+        predicted = predictor.predict(table.select(predictor.names).to_numpy())[:, 0] if predictor else None
+        return cls(
+            course=table.select(features.course_names).to_numpy(),
+            patient=table["user_id"].rank("dense").cast(pl.Int64).to_numpy() - 1,
+            content=table[PLACE].cast(pl.Int64).to_numpy(),
+            n_contents=features.contents.table.height,
+            chance=table["chance"].cast(pl.Float64).fill_null(np.nan).to_numpy(),
+            n_eligible=table["n_eligible"].cast(pl.Float64).to_numpy(),
+            feedback=predicted,
+            gained=((table["target"] - table["score_last"]) * status.direction).to_numpy(),
+        )
 
     @property
     def weight(self) -> np.ndarray:
@@ -156,9 +177,7 @@ def _line(usual: np.ndarray, *, has_slope: bool) -> np.ndarray:
     return line
 
 
-def _on_the_line(
-    found: _Estimates, line: np.ndarray, spread: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _on_the_line(found: _Estimates, line: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights (k, k), coefficients of the line by generalised least squares, and their covariance."""
     weights = np.linalg.inv(found.covariance + np.diag(spread))
     uncertain = np.linalg.pinv(line.T @ weights @ line)

@@ -13,7 +13,14 @@ from models.predictors.predictor import Predictor
 from models.release import Release, save_release
 from posology.errors import CannotDo, NotFound
 
-PARTS = ["therapy.json", "policy.json", "contents.parquet", "envelope.json", "feedback/mean.cbm", "status/predictor.json"]
+PARTS = [
+    "therapy.json",
+    "policy.json",
+    "contents.parquet",
+    "envelope.json",
+    "feedback/mean.cbm",
+    "status/predictor.json",
+]
 
 
 @pytest.fixture
