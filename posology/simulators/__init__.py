@@ -2,6 +2,7 @@
 
 from posology.simulators.cohort import Cohort
 from posology.simulators.conditions import Conditions
+from posology.simulators.informed import Informed, informed_feedback
 from posology.simulators.mechanisms import MECHANISMS
 from posology.simulators.policies import Clinician, EpsilonGreedy, Moment, Oracle, Policy
 from posology.simulators.simulator import Simulator
@@ -15,12 +16,14 @@ __all__ = [
     "Cohort",
     "Conditions",
     "EpsilonGreedy",
+    "Informed",
     "Moment",
     "Oracle",
     "Policy",
     "Simulator",
     "Truth",
     "World",
+    "informed_feedback",
     "simulate",
     "treat",
     "value_of",
