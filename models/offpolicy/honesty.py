@@ -233,7 +233,7 @@ def errors_in(therapy: Therapy, cohorts: Iterator[Cohort], asked: Asked, policie
     truths, answers = [], []
     for cohort in cohorts:
         choices = LoggedChoices.of(therapy, cohort.tables)
-        expected = _expected(choices, cohort)
+        expected = expected_feedback(choices, cohort)
         truths.append(
             [(each.probabilities(choices.decisions) * expected).sum(axis=1).mean() for each in valued.values()]
         )
@@ -245,7 +245,7 @@ def errors_in(therapy: Therapy, cohorts: Iterator[Cohort], asked: Asked, policie
     return Errors(tuple(valued), asked.estimators, np.array(truths), *np.moveaxis(np.array(answers), -1, 0))
 
 
-def _expected(choices: LoggedChoices, cohort: Cohort) -> np.ndarray:
+def expected_feedback(choices: LoggedChoices, cohort: Cohort) -> np.ndarray:
     """(n, n_contents) true mean of F in the log's decisions."""
     ids = choices.decisions.tables.sessions["decision_id"][choices.decisions.sessions]
     rows = pl.DataFrame({"decision_id": ids}).join(cohort.truth.decisions, on="decision_id", maintain_order="left")
