@@ -7,7 +7,7 @@ import d3rlpy
 import numpy as np
 from log import Flat, Log
 
-STEPS, BATCH = 6000, 256
+STEPS, BATCH = 3000, 256
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,7 @@ class DiscreteCql:
 
     GRID: ClassVar = [
         {"gamma": gamma, "alpha": alpha, "learning_rate": rate}
-        for gamma, alpha, rate in (
-            (0.0, 0.1, 1e-3),
-            (0.0, 1.0, 1e-3),
-            (0.5, 0.1, 1e-3),
-            (0.5, 1.0, 3e-4),
-            (0.9, 0.5, 3e-4),
-        )
+        for gamma, alpha, rate in ((0.0, 0.1, 1e-3), (0.0, 1.0, 1e-3), (0.5, 0.3, 1e-3), (0.9, 0.3, 3e-4))
     ]
     flat: Flat
     learner: Any

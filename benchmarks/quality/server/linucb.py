@@ -12,7 +12,7 @@ from mabwiser.mab import MAB, LearningPolicy
 class LinUcb:
     """Contents by their upper confidence bound; nothing is learnt while it acts."""
 
-    GRID: ClassVar = [{"alpha": alpha, "l2_lambda": penalty} for alpha in (0.0, 0.25) for penalty in (1, 10, 100, 1000)]
+    GRID: ClassVar = [{"alpha": alpha, "l2_lambda": penalty} for alpha in (0.0, 0.25) for penalty in (30, 100, 300)]
     flat: Flat
     bandit: MAB
 

@@ -29,7 +29,7 @@ class VowpalWabbit:
         some = log.where(order)
         grid = [
             {"kind": kind, "rate": rate, "crossed": crossed}
-            for kind, rate, crossed in product(("mtr", "dr"), (0.02, 0.1, 0.5), ("", "-q sa", "-q sa -q aa"))
+            for kind, rate, crossed in product(("mtr", "dr"), (0.1, 0.5), ("", "-q sa"))
         ]
         return min(grid, key=lambda options: cls._learnt(some, options, passes=1)[1])
 
@@ -41,8 +41,8 @@ class VowpalWabbit:
     @classmethod
     def _learnt(cls, log: Log, options: dict, passes: int) -> tuple["VowpalWabbit", float]:
         workspace = Workspace(
-            f"--cb_explore_adf --first 0 --epsilon 0 --cb_type {options['kind']} -l {options['rate']} "
-            f"{options['crossed']} -b 20 --quiet --random_seed 7".replace("--first 0 ", "")
+            f"--cb_explore_adf --epsilon 0 --cb_type {options['kind']} -l {options['rate']} "
+            f"{options['crossed']} -b 20 --quiet --random_seed 7"
         )
         own = log.own.reshape(-1, log.own.shape[2])
         centre = np.nanmean(log.shared, axis=0), np.nanmean(own, axis=0)
