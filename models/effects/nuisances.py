@@ -1,0 +1,92 @@
+"""What EconML's doubly robust learner is given: models that know a course and a catalogue."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+
+from models.offpolicy import LoggedChoices
+from models.offpolicy.predicted import fit, predict
+
+
+class ContentOutcome(RegressorMixin, BaseEstimator):
+    """Predicts the outcome of every content from its features as it stood in the course.
+
+    Takes rows of the log by number, in the first column; flags behind it name the treatment.
+
+    Args:
+        choices: the log.
+        places: treatment → the contents it stands for; the reference first.
+    """
+
+    def __init__(self, choices: LoggedChoices, places: list[np.ndarray]) -> None:
+        self.choices, self.places = choices, places
+
+    def __sklearn_clone__(self) -> Self:
+        """Another one on the same log, which is not copied."""
+        return type(self)(self.choices, self.places)
+
+    def fit(self, rows: np.ndarray, outcome: np.ndarray) -> Self:
+        """Fit on what was given in these rows."""
+        self.model_ = fit(self.choices, _numbers(rows), np.asarray(outcome, dtype=float).ravel())
+        self._last: tuple[np.ndarray, np.ndarray] = (np.zeros(0, dtype=int), np.zeros((0, 0)))
+        return self
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """(n,) of the treatment that the flags name; of the reference where they name none."""
+        flags = rows[:, 1:]
+        treatment = np.where(flags.any(axis=1), flags.argmax(axis=1) + 1, 0)
+        return self.of_treatments(_numbers(rows))[np.arange(len(rows)), treatment]
+
+    def of_treatments(self, numbers: np.ndarray) -> np.ndarray:
+        """(n, n_treatments) predicted outcome; asked once for each treatment, worked out once."""
+        if not np.array_equal(numbers, self._last[0]):
+            of_contents = predict(self.model_, self.choices.decisions.features[numbers])
+            told = np.column_stack([of_contents[:, mine].mean(axis=1) for mine in self.places])
+            self._last = (numbers, told)
+        return self._last[1]
+
+
+class LoggedPropensity(ClassifierMixin, BaseEstimator):
+    """Tells with which probability the content given was given; learns nothing, for it is known.
+
+    The doubly robust score divides by the propensity of what was given and of
+    nothing else, so every column tells that one.
+
+    Args:
+        propensity: (n,) of the content given, by row of the log.
+        treatments: how many there are.
+    """
+
+    def __init__(self, propensity: np.ndarray, treatments: int) -> None:
+        self.propensity, self.treatments = propensity, treatments
+
+    def fit(self, rows: np.ndarray, treatment: np.ndarray) -> Self:  # noqa: ARG002
+        """Nothing is fitted."""
+        self.classes_ = np.arange(self.treatments)
+        return self
+
+    def predict_proba(self, rows: np.ndarray) -> np.ndarray:
+        """(n, n_treatments)."""
+        return np.repeat(self.propensity[_numbers(rows), None], self.treatments, axis=1)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: ARG002, N803 - scikit-learn's names
+        """Nothing was learnt that could be scored."""
+        return 0.0
+
+
+class KeptScores(BaseEstimator):
+    """The final stage: keeps every score, to be averaged over the decisions in which a content was eligible."""
+
+    def fit(self, features: None, scores: np.ndarray) -> Self:  # noqa: ARG002
+        """Keep the scores, (n, n_treatments − 1)."""
+        self.scores_ = scores
+        return self
+
+    def predict(self, features: None) -> np.ndarray:  # noqa: ARG002
+        """Their means."""
+        return self.scores_.mean(axis=0, keepdims=True)
+
+
+def _numbers(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows[:, 0], dtype=int)
