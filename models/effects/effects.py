@@ -1,7 +1,7 @@
 """The effect of each arm against the reference, with intervals that hold for all arms at once."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from scipy import special
@@ -168,7 +168,3 @@ class Means:
         largest = np.abs(drawn / np.maximum(self.error, np.finfo(float).tiny)).max(axis=1)
         return one, max(one, float(np.quantile(largest, LEVEL)))
 
-
-def as_json(effect: Effect) -> dict[str, Any]:
-    """Plain values."""
-    return dict(vars(replace(effect)))
