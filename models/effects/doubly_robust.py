@@ -1,6 +1,6 @@
 """Doubly robust scores of every content, cross-fitted by patient."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -99,6 +99,22 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.outcome)
+
+    def where(self, keep: np.ndarray, columns: list[int]) -> Self:
+        """The decisions for which ``keep`` is true, and some of the contents; the reference must be the first."""
+        place = np.full(len(self.ids) + 1, len(columns))
+        place[columns] = np.arange(len(columns))
+        return replace(
+            self,
+            ids=tuple(self.ids[column] for column in columns),
+            patient=self.patient[keep],
+            outcome=self.outcome[keep],
+            given=place[self.given[keep]],
+            propensity=self.propensity[keep],
+            predicted=self.predicted[keep][:, columns],
+            difference=self.difference[keep][:, columns],
+            eligible=self.eligible[keep][:, columns],
+        )
 
     @property
     def residual(self) -> np.ndarray:
