@@ -48,7 +48,7 @@ def effects(
         for target, choices in logs.items():
             step(f"Effects on {target}")
             try:
-                found.append(EffectsOf.of(target, Scores.of(choices), choices, by, seed))
+                found.append(EffectsOf.of(target, Scores.of(choices, target), choices, by, seed))
             except TooSmall as reason:
                 wanting[target] = str(reason)
     if left_out := sum(count.quarantined for count in counts.values()):

@@ -9,6 +9,7 @@ from models.effects.nuisances import ContentOutcome, KeptScores, LoggedPropensit
 from models.effects.outcomes import where
 from models.offpolicy import LoggedChoices, Propensities, propensities_of
 from models.offpolicy.predicted import folds
+from models.targets import Target
 from posology.errors import CannotDo, TooSmall
 
 FOLDS = 5
@@ -44,7 +45,7 @@ class Scores:
     eligible: np.ndarray
 
     @classmethod
-    def of(cls, choices: LoggedChoices, propensities: Propensities | None = None) -> Self:
+    def of(cls, choices: LoggedChoices, target: Target, propensities: Propensities | None = None) -> Self:
         """The scores of a log, by EconML's ``DRLearner``.
 
         q(x, b) − q(x, 0) + [1(a = b) / p(b|x) − 1(a = 0) / p(0|x)] (y − q(x, a)): a the content given, 0 the
@@ -54,6 +55,7 @@ class Scores:
 
         Args:
             choices: the log; ``reward`` is the outcome.
+            target: what the outcome is.
             propensities: of what was given; as logged, else estimated, when not given.
 
         Raises:
@@ -71,7 +73,7 @@ class Scores:
         code[kept] = np.arange(len(kept))
         splits = list(folds(choices.patient, FOLDS))
         found = learner(
-            model_regression=ContentOutcome(choices, places),
+            model_regression=ContentOutcome(choices, places, target),
             model_propensity=LoggedPropensity(propensity, len(places)),
             model_final=KeptScores(),
             multitask_model_final=True,

@@ -3,32 +3,39 @@
 from typing import Any, Self
 
 import numpy as np
+from catboost import CatBoostRegressor, Pool
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from models.offpolicy import LoggedChoices
 from models.offpolicy.predicted import fit, predict
+from models.targets import Target
+
+TREES = {"iterations": 200, "depth": 5, "learning_rate": 0.08, "l2_leaf_reg": 5, "random_seed": 7, "thread_count": 2}
 
 
 class ContentOutcome(RegressorMixin, BaseEstimator):
     """Predicts the outcome of every content from its features as it stood in the course.
 
-    Takes rows of the log by number, in the first column; flags behind it name the treatment.
+    Takes rows of the log by number, in the first column; flags behind it name the treatment. F is learnt by trees,
+    because content that is too easy and too hard alike brings less of it; Mf, one outcome a patient, by ridge.
 
     Args:
         choices: the log.
         places: treatment → the contents it stands for; the reference first.
+        target: what the outcome is.
     """
 
-    def __init__(self, choices: LoggedChoices, places: list[np.ndarray]) -> None:
-        self.choices, self.places = choices, places
+    def __init__(self, choices: LoggedChoices, places: list[np.ndarray], target: Target) -> None:
+        self.choices, self.places, self.target = choices, places, target
 
     def __sklearn_clone__(self) -> Self:
         """Another one on the same log, which is not copied."""
-        return type(self)(self.choices, self.places)
+        return type(self)(self.choices, self.places, self.target)
 
     def fit(self, rows: np.ndarray, outcome: np.ndarray) -> Self:
         """Fit on what was given in these rows."""
-        self.model_ = fit(self.choices, _numbers(rows), np.asarray(outcome, dtype=float).ravel())
+        learn = _trees if self.target == "feedback" else fit
+        self.model_ = learn(self.choices, _numbers(rows), np.asarray(outcome, dtype=float).ravel())
         self._last: tuple[np.ndarray, np.ndarray] = (np.zeros(0, dtype=int), np.zeros((0, 0)))
         return self
 
@@ -86,6 +93,23 @@ class KeptScores(BaseEstimator):
     def predict(self, features: None) -> np.ndarray:  # noqa: ARG002
         """Their means."""
         return self.scores_.mean(axis=0, keepdims=True)
+
+
+class _Trees:
+    """Boosted trees of the mean alone, in the shape of a predictor's model."""
+
+    def __init__(self, model: CatBoostRegressor) -> None:
+        self._model = model
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """(n, 1)."""
+        return np.asarray(self._model.predict(Pool(features), thread_count=TREES["thread_count"]))[:, None]
+
+
+def _trees(choices: LoggedChoices, rows: np.ndarray, outcome: np.ndarray) -> _Trees:
+    features = choices.decisions.features[rows, choices.given[rows]]
+    model = CatBoostRegressor(loss_function="RMSE", allow_writing_files=False, verbose=False, **TREES)
+    return _Trees(model.fit(features, outcome))
 
 
 def _numbers(rows: np.ndarray) -> np.ndarray:

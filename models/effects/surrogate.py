@@ -41,8 +41,9 @@ def surrogate_evidence(logs: Mapping[Target, LoggedChoices], scores: Mapping[Tar
         weight=np.where(is_one, 1 / (status.propensity * n_eligible), 0.0),
         feedback=feedback.predicted[rows, own] - mean,
         status=status.outcome - _mean(status.predicted, eligible),
+        by_feedback=_mean(status.difference, _better_quarter(feedback.predicted, eligible))
+        - _mean(status.difference, eligible),
         lost=status.difference[rows, by_status] - status.difference[rows, by_feedback],
-        spread=np.sqrt(_mean((feedback.predicted - mean[:, None]) ** 2, eligible)),
         arms=ArmScores(
             status.ids[1:], feedback.difference[:, 1:], status.difference[:, 1:], eligible[:, 1:] & eligible[:, [0]]
         ),
@@ -59,6 +60,12 @@ def _of_finished(logs: Mapping[Target, LoggedChoices], scores: Mapping[Target, S
     if is_finished.sum() != len(status):
         raise TooSmall("propensities are missing in some decisions of finished courses")
     return feedback.where(is_finished, columns)
+
+
+def _better_quarter(predicted: np.ndarray, eligible: np.ndarray) -> np.ndarray:
+    """(n, k) whether a content is among the quarter of the eligible ones with the largest prediction; one at least."""
+    rank = np.where(eligible, -predicted, np.inf).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    return np.asarray(rank < np.ceil(eligible.sum(axis=1, keepdims=True) / 4))
 
 
 def _mean(values: np.ndarray, eligible: np.ndarray) -> np.ndarray:

@@ -51,9 +51,10 @@ class SurrogateEvidence:
         weight: (n,) 1 / (m p): makes the log one in which each of the m eligible contents was given alike.
         feedback: (n,) predicted F of the content given minus the mean prediction of all eligible.
         status: (n,) gain of Mf minus its prediction from the course alone.
-        lost: (n,) doubly robust score of the gain of Mf that giving the best content by predicted Mf brings
-            over the best by predicted F.
-        spread: (n,) standard deviation of predicted F over the eligible contents.
+        by_feedback: (n,) doubly robust score of what giving one of the quarter of eligible contents with the
+            largest predicted F, all alike, does to the gain of Mf, against giving any eligible content alike.
+        lost: (n,) doubly robust score of what giving the best content by predicted Mf does to it, against giving
+            the best by predicted F.
         arms: the contents.
         courses: the patients.
         smallest_important_change: points of the instrument.
@@ -63,8 +64,8 @@ class SurrogateEvidence:
     weight: np.ndarray
     feedback: np.ndarray
     status: np.ndarray
+    by_feedback: np.ndarray
     lost: np.ndarray
-    spread: np.ndarray
     arms: ArmScores
     courses: CourseOutcomes
     smallest_important_change: float

@@ -33,11 +33,11 @@ class Surrogate:
     """What was found; intervals are 95 %, by bootstrap over patients.
 
     Attributes:
+        gain: what choosing by F brings in Mf over a course, in smallest important changes, if the decisions'
+            effects add up: one of the better quarter by predicted F every time, against any content alike.
         slope: gain of Mf (points) by one decision per unit of F, through the choice of content.
-        gain: the same over a course, in smallest important changes, for giving contents one standard
-            deviation of F above what is eligible, every time.
-        lost: gain of Mf (points) by one decision, of the best by predicted Mf over the best by predicted F.
-        lost_per_course: the same over a course, if losses add up.
+        lost: gain of Mf over a course, in smallest important changes, of the best content by predicted Mf every
+            time over the best by predicted F.
         ranks: Spearman's correlation of the contents' effects on F and on Mf; None with fewer than three.
         signs: share of contents that are above or below the average on both.
         associations: of patients, by all, groups and arms.
@@ -45,10 +45,9 @@ class Surrogate:
 
     patients: int
     decisions: int
-    slope: Interval
     gain: Interval
+    slope: Interval
     lost: Interval
-    lost_per_course: Interval
     ranks: Interval | None
     signs: Interval | None
     associations: tuple[Association, ...]
@@ -59,42 +58,30 @@ def surrogate(evidence: SurrogateEvidence, rng: np.random.Generator) -> Surrogat
 
     A good surrogate must do more than correlate: the effect of the treatment on it must tell the effect on the
     outcome (Prentice 1989, Statistics in Medicine 8:431; Buyse & Molenberghs 1998, Biometrics 54:1014, "trial
-    level"). Here every decision is a small trial of contents. The slope of Mf on predicted F through the choice
-    of content, by weighted and centred least squares (Boruvka, Almirall, Witkiewitz & Murphy 2018, JASA 113:1112):
+    level"). Here every decision is a small trial of contents. Two answers that are right where propensities are,
+    whatever the predictions: the gain, doubly robust, and the slope of Mf on predicted F through the choice of
+    content, by weighted and centred least squares (Boruvka, Almirall, Witkiewitz & Murphy 2018, JASA 113:1112):
     Σ w d y / Σ w d², w the weight that makes the choice even, d the predicted F given above the eligible mean, y
-    what Mf has above its prediction. It is right where propensities are, whatever the predictions; patients' own
-    correlation (Gan et al. 2021: r = 0.24 for engagement and outcome) is told beside it and decides nothing.
+    what Mf has above its prediction. Patients' own correlation (Gan et al. 2021: r = 0.24 for engagement and
+    outcome) is told beside them.
 
     Raises:
         TooSmall: fewer than ten patients, or F does not differ between contents.
     """
     weighted = evidence.weight * evidence.feedback
-    terms = np.column_stack(
-        [
-            weighted * evidence.status,
-            weighted * evidence.feedback,
-            evidence.lost,
-            evidence.spread,
-            np.ones(len(evidence.patient)),
-        ]
-    )
-    drawn = Resamples.of(evidence.patient, terms, rng)
+    slope = np.column_stack([weighted * evidence.status, weighted * evidence.feedback])
+    gained = np.column_stack([evidence.by_feedback, evidence.lost, np.ones(len(evidence.patient))])
+    drawn = Resamples.of(evidence.patient, np.column_stack([slope, gained]), rng)
     if drawn.observed[1] <= 0:
         raise TooSmall("predicted F is the same for all contents: nothing tells whether it stands in for Mf")
-    per_course = evidence.decisions_per_course
-
-    def gained(sums: np.ndarray) -> np.ndarray:
-        return ratio(sums[..., :2]) * ratio(sums[..., 3:]) * per_course / evidence.smallest_important_change
-
-    lost = drawn.interval(lambda sums: sums[..., 2] / sums[..., 4])
+    important = evidence.decisions_per_course / evidence.smallest_important_change
     ranks, signs = _agreement(evidence.arms, evidence.patient, rng)
     return Surrogate(
         patients=drawn.patients,
         decisions=len(evidence.patient),
+        gain=drawn.interval(lambda sums: important * sums[..., 2] / sums[..., 4]),
         slope=drawn.interval(lambda sums: ratio(sums[..., :2])),
-        gain=drawn.interval(gained),
-        lost=lost,
-        lost_per_course=Interval(*(per_course * end for end in (lost.value, lost.low, lost.high))),
+        lost=drawn.interval(lambda sums: important * sums[..., 3] / sums[..., 4]),
         ranks=ranks,
         signs=signs,
         associations=_associations(evidence.courses, rng),
