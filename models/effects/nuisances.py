@@ -10,7 +10,7 @@ from models.offpolicy import LoggedChoices
 from models.offpolicy.predicted import fit, predict
 from models.targets import Target
 
-TREES = {"iterations": 200, "depth": 5, "learning_rate": 0.08, "l2_leaf_reg": 5, "random_seed": 7, "thread_count": 2}
+TREES = {"iterations": 120, "depth": 5, "learning_rate": 0.12, "l2_leaf_reg": 5, "random_seed": 7, "thread_count": 2}
 
 
 class ContentOutcome(RegressorMixin, BaseEstimator):

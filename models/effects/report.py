@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from models.contents import ContentArrays
 from models.effects.doubly_robust import Scores
 from models.effects.effects import Arms, By, Effect, effects
 from models.effects.sensitivity import Sensitivity, sensitivities
@@ -52,6 +53,12 @@ class EffectsOf:
             patients=len(set(scores.patient.tolist())),
             decisions=len(scores),
         )
+
+    @staticmethod
+    def can_group(choices: LoggedChoices) -> bool:
+        """Whether contents fall into groups that are fewer than they are."""
+        contents = ContentArrays(choices.decisions.therapy, choices.decisions.tables.contents)
+        return contents.group_feature is not None and len(contents.group_values) < contents.table.height
 
     @property
     def closest(self) -> Sensitivity | None:

@@ -79,6 +79,11 @@ class SurrogateEvidence:
                 raise ValueError(f"{field.name}: expected {self.patient.shape[0]} finite numbers")
 
     @property
+    def patients(self) -> int:
+        """How many patients the decisions are of."""
+        return len(np.unique(self.patient))
+
+    @property
     def decisions_per_course(self) -> float:
         """How often content was chosen in a course, on average."""
-        return len(self.patient) / len(np.unique(self.patient))
+        return len(self.patient) / self.patients
