@@ -70,8 +70,7 @@ def _show(found: "EffectsOf") -> None:
     outcome = "F" if found.target == "feedback" else "the gain of Mf (points) by one decision"
     columns = ["arm", "effect", "95 % interval", "95 % of all at once", "predictor", "naive", "patients", "decisions"]
     title = (
-        f"Effect on {outcome}, against {found.reference} "
-        f"({found.decisions:,} decisions of {found.patients:,} patients)"
+        f"Effect on {outcome}, against {found.reference} ({found.decisions:,} decisions of {found.patients:,} patients)"
     )
     print_table(title, columns, [_row(effect) for effect in found.effects])
     if found.too_few:

@@ -69,7 +69,8 @@ def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Pat
         for name, table in _tables(candidate, evidence, judged).items():
             table.write_parquet(partial / f"{name}.parquet")
         exhibits.write_figures(partial / "plots")
-        write_whole(partial / "dossier.html", dossier_page(candidate, exhibits, judged, findings, origin))
+        page = dossier_page(candidate, exhibits, judged, findings, origin, without=effects.reasons)
+        write_whole(partial / "dossier.html", page)
 
 
 def _tables(candidate: Candidate, evidence: Evidence, judged: Judged | None) -> dict[str, pl.DataFrame]:

@@ -167,4 +167,3 @@ class Means:
         drawn = np.random.default_rng(seed).standard_normal((DRAWS, patients)) @ self.influence
         largest = np.abs(drawn / np.maximum(self.error, np.finfo(float).tiny)).max(axis=1)
         return one, max(one, float(np.quantile(largest, LEVEL)))
-

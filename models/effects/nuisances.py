@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from models.offpolicy import LoggedChoices
 from models.offpolicy.predicted import fit, predict
+from models.predictors.predictor import Model
 from models.targets import Target
 
 TREES = {"iterations": 120, "depth": 5, "learning_rate": 0.12, "l2_leaf_reg": 5, "random_seed": 7, "thread_count": 2}
@@ -48,7 +49,7 @@ class ContentOutcome(RegressorMixin, BaseEstimator):
     def of_treatments(self, numbers: np.ndarray) -> np.ndarray:
         """(n, n_treatments) predicted outcome; asked once for each treatment, worked out once."""
         if not np.array_equal(numbers, self._last[0]):
-            of_contents = predict(self.model_, self.choices.decisions.features[numbers])
+            of_contents = _of_contents(self.model_, self.choices.decisions.features[numbers])
             told = np.column_stack([of_contents[:, mine].mean(axis=1) for mine in self.places])
             self._last = (numbers, told)
         return self._last[1]
@@ -95,21 +96,19 @@ class KeptScores(BaseEstimator):
         return self.scores_.mean(axis=0, keepdims=True)
 
 
-class _Trees:
-    """Boosted trees of the mean alone, in the shape of a predictor's model."""
-
-    def __init__(self, model: CatBoostRegressor) -> None:
-        self._model = model
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """(n, 1)."""
-        return np.asarray(self._model.predict(Pool(features), thread_count=TREES["thread_count"]))[:, None]
+def _of_contents(model: CatBoostRegressor | Model, features: np.ndarray) -> np.ndarray:
+    """(n, n_contents) from (n, n_contents, n_features)."""
+    if not isinstance(model, CatBoostRegressor):
+        return predict(model, features)
+    n, m, n_features = features.shape
+    pool = Pool(features.reshape(n * m, n_features))
+    return np.asarray(model.predict(pool, thread_count=TREES["thread_count"])).reshape(n, m)
 
 
-def _trees(choices: LoggedChoices, rows: np.ndarray, outcome: np.ndarray) -> _Trees:
+def _trees(choices: LoggedChoices, rows: np.ndarray, outcome: np.ndarray) -> CatBoostRegressor:
     features = choices.decisions.features[rows, choices.given[rows]]
     model = CatBoostRegressor(loss_function="RMSE", allow_writing_files=False, verbose=False, **TREES)
-    return _Trees(model.fit(features, outcome))
+    return model.fit(features, outcome)
 
 
 def _numbers(rows: np.ndarray) -> np.ndarray:

@@ -103,7 +103,9 @@ def _agreement(
 
     def ranks(sums: np.ndarray) -> np.ndarray:
         ranked = [_centred(rankdata(each, axis=-1)) for each in effects(sums)]
-        return np.asarray((ranked[0] * ranked[1]).sum(-1) / np.sqrt((ranked[0] ** 2).sum(-1) * (ranked[1] ** 2).sum(-1)))
+        return np.asarray(
+            (ranked[0] * ranked[1]).sum(-1) / np.sqrt((ranked[0] ** 2).sum(-1) * (ranked[1] ** 2).sum(-1))
+        )
 
     def signs(sums: np.ndarray) -> np.ndarray:
         feedback, status = map(_centred, effects(sums))
@@ -121,9 +123,7 @@ def _associations(courses: CourseOutcomes, rng: np.random.Generator) -> tuple[As
     found = [_association("all patients", courses.feedback, courses.gain, everyone, rng)]
     for column, of_patient in courses.groups.items():
         for group in np.unique(of_patient):
-            found.append(
-                _association(f"{column}: {group}", courses.feedback, courses.gain, of_patient == group, rng)
-            )
+            found.append(_association(f"{column}: {group}", courses.feedback, courses.gain, of_patient == group, rng))
     for arm, feedback in courses.feedback_in.items():
         found.append(_association(f"F in {arm}", feedback, courses.gain, np.isfinite(feedback), rng))
     return tuple(found)
