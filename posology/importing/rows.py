@@ -12,6 +12,8 @@ from posology.checked_file import Misplaced
 from posology.importing.report import NOT_MAPPED
 
 SOURCE_ROW = "source_row"
+PER_DAY = {"days": 1, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896  # of the years 1 to 9999, since 1970
 REJECTED = pl.Schema({"row": pl.Int64(), "reason": pl.String(), "raw": pl.String()})
 
 
@@ -103,11 +105,23 @@ def as_json(frame: pl.DataFrame) -> pl.Series:
 def _text(column: pl.Series) -> pl.Series:
     if column.dtype == pl.Binary:
         return column.bin.encode("hex")
+    if column.dtype == pl.Date or isinstance(column.dtype, pl.Datetime):
+        return _time_text(column)
     try:
         return column.cast(_text_kind(column.dtype))
     except PolarsError:  # a duration, a map, bytes within a list
         words = [None if value is None else json.dumps(value, default=str) for value in column.to_list()]
         return pl.Series(column.name, words, dtype=pl.String)
+
+
+def _time_text(column: pl.Series) -> pl.Series:
+    """Times as they are written, and as the number they are kept as where no calendar has them."""
+    number = column.to_physical().cast(pl.Int64)
+    unit = column.dtype.time_unit if isinstance(column.dtype, pl.Datetime) else "days"
+    far = (number // PER_DAY[unit]).is_between(FIRST_DAY, LAST_DAY).not_()
+    if not far.any():
+        return column.cast(pl.String)
+    return column.set(far.fill_null(value=False), None).cast(pl.String).fill_null(number.cast(pl.String))
 
 
 def _text_kind(kind: Any) -> Any:

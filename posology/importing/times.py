@@ -15,6 +15,7 @@ PER_SECOND = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 LATEST = 253_402_300_800_000_000  # microseconds: the year 10,000
 EARLIEST = -62_135_596_800_000_000  # microseconds: the year 1
 LONGEST = timedelta(days=3_652_059)
+LAST_DAY = (2**63 - 1) // 86_400_000_000  # since 1970 that fits into microseconds
 FARTHEST = 14 * 60  # minutes of any zone from UTC
 _ISO = (
     r"^(?<date>\d{4}-\d{2}-\d{2})"
@@ -48,15 +49,15 @@ def to_time(came: pl.Series, clock: Clock) -> Converted:
     """
     if came.dtype == pl.Null:
         return Converted(came.cast(UTC_TIME))
-    return _without_far_milliseconds(came).then(lambda near: _converted(near, clock)).then(_within_years)
+    return _near(came).then(lambda near: _converted(near, clock)).then(_within_years)
 
 
-def _without_far_milliseconds(came: pl.Series) -> Converted:
-    """Milliseconds that microseconds cannot hold."""
-    if not in_milliseconds(came.dtype):
+def _near(came: pl.Series) -> Converted:
+    """The times without those that microseconds cannot hold; a cast of them would wrap around or fail."""
+    last = LAST_DAY if came.dtype == pl.Date else LAST_MILLISECOND if in_milliseconds(came.dtype) else None
+    if last is None:
         return Converted(came)
-    far = came.to_physical().is_between(-LAST_MILLISECOND, LAST_MILLISECOND).not_()
-    return refused(came, "is a time beyond the years 1 to 9999", far)
+    return refused(came, "is a time beyond the years 1 to 9999", came.to_physical().is_between(-last, last).not_())
 
 
 def _within_years(times: pl.Series) -> Converted:

@@ -205,12 +205,23 @@ def test_a_type_that_nothing_here_can_hold_is_refused(readings, tmp_path: Path) 
         )
 
 
-def test_milliseconds_beyond_every_calendar_are_kept_aside(readings, tmp_path: Path) -> None:
-    times = pl.Series([2**62, 0, -(2**62)]).cast(pl.Datetime("ms", "UTC"))
-    FRAME.with_columns(at=times).write_parquet(tmp_path / "a.parquet")
-    done = readings(SOURCE)
+@pytest.mark.parametrize(
+    ("kind", "far"),
+    [
+        (pl.Datetime("ms", "UTC"), 2**62),
+        (pl.Datetime("ms", "UTC"), 9 * 10**15),
+        (pl.Datetime("us", "UTC"), 2**63 - 1),
+        (pl.Date(), 2**31 - 1),
+    ],
+    ids=str,
+)
+def test_times_beyond_every_calendar_are_kept_aside(readings, tmp_path: Path, kind: pl.DataType, far: int) -> None:
+    numbers = pl.Series([far, 0, -far], dtype=pl.Int32 if kind == pl.Date else pl.Int64)
+    FRAME.with_columns(at=numbers.cast(kind)).write_parquet(tmp_path / "a.parquet")
+    zone = {"time_zone": "UTC"} if kind == pl.Date else {}
+    done = readings(SOURCE, measured_at={"column": "at", **zone})
     assert done.rows("measurements")["user_id"].to_list() == ["p2"]
-    assert done.kept("measurements")["row"].to_list() == [1, 3]
+    assert [json.loads(raw)["at"] for raw in done.kept("measurements")["raw"]] == [str(far), str(-far)]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "ascii"])
