@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import yaml
 
@@ -30,8 +31,8 @@ def run(stage: str, params: Params) -> None:
         "snapshot": lambda: snapshot(WORKSPACE, params.therapy, SHIPPED.parent / params.data),
         "validate": lambda: validate(WORKSPACE),
         "featurize": lambda: featurize(WORKSPACE, params),
-        "train-feedback": lambda: train_feedback(WORKSPACE, params),
-        "train-status": lambda: train_status(WORKSPACE, params),
+        "train-feedback": lambda: train_feedback(WORKSPACE, params, _source(params)),
+        "train-status": lambda: train_status(WORKSPACE, params, _source(params)),
         "evaluate": lambda: evaluate(WORKSPACE, params, _origin()),
         "release": lambda: release(WORKSPACE),
         "simulate": lambda: _simulate(params),
@@ -39,6 +40,10 @@ def run(stage: str, params: Params) -> None:
     if stage not in stages:
         raise CannotDo(f"no stage {stage!r}; expected one of {', '.join(('simulate', *STAGES))}")
     stages[stage]()
+
+
+def _source(params: Params) -> Path | None:
+    return SHIPPED.parent / params.transfer.source if params.transfer.source else None
 
 
 def _simulate(params: Params) -> None:

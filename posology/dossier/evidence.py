@@ -188,6 +188,7 @@ class Dossier:
         logged_value: mean of the logged outcome, the line the policies are compared with.
         content_mix: content_id → policy → share of decisions.
         split: how patients and time were parted into fitting and judging.
+        learnt: how the predictors were tuned, or what they began with; none where they were only fitted.
         limitations: what the release goes without and what was not done.
         software: library → version.
         commands: what to type to get the same bytes again.
@@ -216,6 +217,7 @@ class Dossier:
     logged_value: float | None = None
     content_mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     figures: tuple[Figure, ...] = ()
+    learnt: tuple[str, ...] = ()
     limitations: tuple[str, ...] = ()
     software: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()
