@@ -7,7 +7,7 @@ from typing import Any
 from models.predictors.predictor import Fitter
 from models.predictors.rows import Rows
 from models.targets import Target
-from models.transfer.negative import Tested, negative_transfer_test
+from models.transfer.negative import TransferVerdict, negative_transfer_test
 from models.transfer.source import Source
 from models.transfer.warm import WarmStart
 from models.tuning.budget import Budget
@@ -30,7 +30,7 @@ class Way:
     fitter: Fitter
     options: Mapping[str, Any]
     tuned: Tuned | None
-    tested: Tested | None
+    tested: TransferVerdict | None
 
 
 @dataclass(frozen=True)

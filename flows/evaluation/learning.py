@@ -16,7 +16,7 @@ def learnt_lines(candidate: Candidate) -> Iterator[str]:
     for target in candidate.targets:
         decision = candidate.decision(target)
         if "tuning" in decision and not decision["tuning"]:
-            yield f"Tuning {target}: nothing was searched, for there is nothing to search or there are too few patients."
+            yield f"Tuning {target}: nothing was searched: no range is declared, or fitting patients are too few."
         for kind, tuned in decision.get("tuning", {}).items():
             yield f"Tuning {target} ({kind}): {_tuned(tuned)}"
         if "transfer" in decision:

@@ -13,7 +13,7 @@ from posology.bootstrap import MINIMUM_PATIENTS
 
 
 @dataclass(frozen=True)
-class Tested:
+class TransferVerdict:
     """What the test said of one kind.
 
     Attributes:
@@ -30,7 +30,9 @@ class Tested:
         return {"passed": self.passed, "reason": self.reason, "gain": self.gain.as_json() if self.gain else None}
 
 
-def negative_transfer_test(kind: Fitter, source: Source, question: Question, options: Mapping[str, Any]) -> Tested:
+def negative_transfer_test(
+    kind: Fitter, source: Source, question: Question, options: Mapping[str, Any]
+) -> TransferVerdict:
     """Whether starting from the source predicts fitting patients left out better than starting from scratch.
 
     Paired by patient: both are fitted on the same folds. It passes when the
@@ -48,10 +50,10 @@ def negative_transfer_test(kind: Fitter, source: Source, question: Question, opt
     patients = question.rows.patients
     if patients < MINIMUM_PATIENTS:
         reason = f"{patients} fitting patients, at least {MINIMUM_PATIENTS} are needed to test for negative transfer"
-        return Tested(False, None, reason)
+        return TransferVerdict(False, None, reason)
     scratch, warm = (question.losses(fitter, options) for fitter in (kind, WarmStart(kind, source)))
     gain = Gain.of(scratch - warm, int(options["seed"]))
-    return Tested(gain.is_sure, gain, _in_words(gain))
+    return TransferVerdict(gain.is_sure, gain, _in_words(gain))
 
 
 def _in_words(gain: Gain) -> str:

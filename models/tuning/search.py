@@ -102,6 +102,8 @@ def _run(study: Any, asked: Any, score: Score, clock: Callable[[], float]) -> Tr
     error = None
     try:
         for fold, of_patients in enumerate(score(asked.params)):
+            if not np.isfinite(of_patients).all():
+                raise ArithmeticError
             losses.append(of_patients)
             asked.report(_mean(losses), fold)
             if asked.should_prune():
