@@ -95,6 +95,11 @@ class Params(_Checked):
                         )
         return self
 
+    @property
+    def source(self) -> Path | None:
+        """Folder of the release to begin with; a relative one is in the checkout."""
+        return SHIPPED.parent / self.transfer.source if self.transfer.source else None
+
     def with_trials(self, trials: int | None) -> "Params":
         """The same with another number of tuning trials; as they are when None."""
         return self if trials is None else self.model_copy(update={"tuning": replace(self.tuning, trials=trials)})

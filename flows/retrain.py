@@ -11,6 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from flows.cluster import each_block
 from flows.evaluation.candidate import Candidate
+from flows.evaluation.learning import learnt_lines
 from flows.evaluation.report import Origin
 from flows.home import Home
 from flows.params import Params, read_params
@@ -39,6 +40,7 @@ class Retrained:
     """What a retraining ended with; also what ``posology retrain --json`` prints.
 
     ``failed`` is what validation found, as ``posology validate --json`` has it: those rows are in quarantine.
+    ``learnt`` says what tuning and a warm start came to, where they were asked for.
     """
 
     release: str
@@ -47,6 +49,7 @@ class Retrained:
     dossier: str
     data_version: str
     failed: list[dict[str, Any]]
+    learnt: list[str]
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,7 @@ def _register(
         dossier=str(registry.download(version) / "dossier.html"),
         data_version=origin.data_version,
         failed=read_json(workspace.validation / "validation.json")["failed"],
+        learnt=list(learnt_lines(candidate)),
     )
 
 
@@ -191,11 +195,12 @@ def retrain(
 
 def _run_stages(workspace: Workspace, asked: Asked, home: Home, settings: Settings) -> Retrained:
     params = read_params().with_trials(asked.trials)
-    source = find_source(home, settings, asked.warm_start) if asked.warm_start else None
     take_snapshot(workspace, asked.therapy, asked.data, settings, asked.as_of)
     name = workspace.therapy().name
     kept = version_snapshot(workspace.snapshot, home)
     origin = Origin(kept.version, kept.folder, git_commit(), settings.author, asked.again(kept.name))
+    begin_with = asked.warm_start or (str(params.source) if params.source else None)
+    source = find_source(home, settings, begin_with, kept.tables) if begin_with else None
     validate_data(workspace, kept, home)
     build_features(workspace, params, settings)
     train_f(workspace, params, source)

@@ -12,7 +12,6 @@ from models.transfer.source import Source
 from models.transfer.warm import WarmStart
 from models.tuning.budget import Budget
 from models.tuning.held_out import Question
-from models.tuning.search import Trial
 from models.tuning.tune import Tuned, can_tune, tune
 
 FOLDS = 5  # of the negative-transfer test
@@ -41,7 +40,7 @@ class Learner:
         options: the defaults.
         bounds: the range of the target.
         source: what a warm start would begin with.
-        told: hears of the kind and its trial, as each ends.
+        told: hears the kind and the number of each trial as it begins.
     """
 
     target: Target
@@ -49,7 +48,7 @@ class Learner:
     bounds: tuple[float, float]
     budget: Budget
     source: Source | None = None
-    told: Callable[[str, Trial], None] = lambda _kind, _trial: None
+    told: Callable[[str, int], None] = lambda _kind, _number: None
 
     def way(self, name: str, kind: Fitter, fit: Rows) -> Way:
         """Tune from scratch first, then see whether the source helps what was tuned."""
@@ -73,5 +72,5 @@ class Learner:
             bounds=self.bounds,
             budget=self.budget,
             space=space,
-            told=lambda trial: self.told(name, trial),
+            told=lambda number: self.told(name, number),
         )

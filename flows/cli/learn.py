@@ -111,6 +111,8 @@ def show_retrained(retrained: dict[str, Any]) -> None:
         out.print("Rows in quarantine:")
         for failure in retrained["failed"]:
             out.print(f"  {in_words(failure)}", markup=False)
+    for line in retrained["learnt"]:
+        out.print(line, markup=False)
     out.print(f"Verdict: {verdict_text(retrained['verdict'])}")
     out.print(f"Dossier: {retrained['dossier']}")
     out.print(f"Data version (DVC): {retrained['data_version']}")

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import yaml
 
@@ -31,8 +30,8 @@ def run(stage: str, params: Params) -> None:
         "snapshot": lambda: snapshot(WORKSPACE, params.therapy, SHIPPED.parent / params.data),
         "validate": lambda: validate(WORKSPACE),
         "featurize": lambda: featurize(WORKSPACE, params),
-        "train-feedback": lambda: train_feedback(WORKSPACE, params, _source(params)),
-        "train-status": lambda: train_status(WORKSPACE, params, _source(params)),
+        "train-feedback": lambda: train_feedback(WORKSPACE, params, params.source),
+        "train-status": lambda: train_status(WORKSPACE, params, params.source),
         "evaluate": lambda: evaluate(WORKSPACE, params, _origin()),
         "release": lambda: release(WORKSPACE),
         "simulate": lambda: _simulate(params),
@@ -40,10 +39,6 @@ def run(stage: str, params: Params) -> None:
     if stage not in stages:
         raise CannotDo(f"no stage {stage!r}; expected one of {', '.join(('simulate', *STAGES))}")
     stages[stage]()
-
-
-def _source(params: Params) -> Path | None:
-    return SHIPPED.parent / params.transfer.source if params.transfer.source else None
 
 
 def _simulate(params: Params) -> None:

@@ -73,14 +73,15 @@ def bounds_of(therapy: Therapy, target: Target) -> tuple[float, float]:
 
 
 def _learner(workspace: Workspace, params: Params, source: Path | None, target: Target) -> Learner:
+    therapy = workspace.therapy()
     contents = pl.read_parquet(workspace.validation / "accepted" / "contents.parquet")
     return Learner(
         target,
         params.training[target].model_dump(),
-        bounds_of(workspace.therapy(), target),
+        bounds_of(therapy, target),
         params.tuning,
-        Source.of(Release.load(source), target, contents) if source else None,
-        lambda kind, trial: announce(f"Tuned {target} ({kind}): trial {trial.number + 1} of {params.tuning.trials}"),
+        Source.of(Release.load(source), target, therapy, contents) if source else None,
+        lambda kind, number: announce(f"Tune {target} ({kind}): trial {number + 1} of {params.tuning.trials}"),
     )
 
 

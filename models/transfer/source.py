@@ -11,6 +11,7 @@ from models.predictors.predictor import Predictor
 from models.predictors.rows import Rows
 from models.release import Release
 from models.targets import Target
+from posology.therapy import Therapy
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,23 @@ class Source:
         release: name of the release it comes from.
         digest: of that release.
         places: (n_contents,) of each content here its place there, -1 where it is not there.
+        direction: -1 where a change for the better is up here and down there, else 1.
     """
 
     release: str
     digest: str
     predictor: Predictor = field(repr=False)
     places: tuple[int, ...]
+    direction: int = 1
 
     @classmethod
-    def of(cls, release: Release, target: Target, contents: pl.DataFrame) -> Self | None:
+    def of(cls, release: Release, target: Target, therapy: Therapy, contents: pl.DataFrame) -> Self | None:
         """The release's predictor of the target; None where it has none.
 
         Args:
             release: where it comes from.
             target: what is predicted.
+            therapy: the one here.
             contents: the contents here.
         """
         predictor: Predictor | None = getattr(release, target)
@@ -45,16 +49,18 @@ class Source:
             return None
         there = {content_id: place for place, content_id in enumerate(release.contents["content_id"])}
         places = tuple(there.get(content_id, -1) for content_id in contents["content_id"])
-        return cls(release.name, release.digest, predictor, places)
+        direction = -1 if target == "status" and _better(release.therapy) != _better(therapy) else 1
+        return cls(release.name, release.digest, predictor, places, direction)
 
     def raw_mean(self, features: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-        """(n,) the mean before anchor and bounds: F, or the change of the status in points of the source's instrument.
+        """(n,) the mean before anchor and bounds: F, or the change of the status in points of the source's instrument,
+        turned where the instrument here runs the other way.
 
         Args:
             features: (n, n_features) of rows here.
             names: of these features.
         """
-        return self.predictor.model.predict(self._translated(features, names))[:, 0]
+        return self.direction * self.predictor.model.predict(self._translated(features, names))[:, 0]
 
     def importance(self, rows: Rows) -> np.ndarray:
         """(n_features,) what each feature here counts there; nothing where it is not known there."""
@@ -73,3 +79,7 @@ class Source:
         of_content = np.append(np.array(self.places, dtype=int), -1)
         theirs[:, self.predictor.names.index(PLACE)] = of_content[np.where(is_known, place, len(self.places))]
         return theirs
+
+
+def _better(therapy: Therapy) -> str | None:
+    return therapy.status.better if therapy.status else None

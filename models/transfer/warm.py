@@ -65,7 +65,12 @@ class WarmStarted:
         self.own.save(folder / "own")
         about = {
             "names": self.names,
-            "source": {"release": self.source.release, "digest": self.source.digest, "places": self.source.places},
+            "source": {
+                "release": self.source.release,
+                "digest": self.source.digest,
+                "places": self.source.places,
+                "direction": self.source.direction,
+            },
             "intercept": self.intercept,
             "slope": self.slope,
             "own": self.own.kind,
@@ -80,7 +85,9 @@ class WarmStarted:
 
         about = json.loads((folder / "warm.json").read_text())
         told = about["source"]
-        source = Source(told["release"], told["digest"], Predictor.load(folder / "source"), tuple(told["places"]))
+        source = Source(
+            told["release"], told["digest"], Predictor.load(folder / "source"), tuple(told["places"]), told["direction"]
+        )
         own = KINDS[about["own"]].load(folder / "own")
         return cls(tuple(about["names"]), source, about["intercept"], about["slope"], own, about["share"])
 
@@ -89,11 +96,11 @@ class WarmStarted:
 class WarmStart:
     """Fits a kind that begins with a source.
 
-    The prior is the source's prediction. Its intercept and slope are fitted here: another instrument may be
-    longer, or lower where this one is higher. The own model is fitted to what is left, and its share is the slope
-    of the left-over on its out-of-fold predictions (stacked regression, Breiman 1996): it goes to zero where these
-    patients are too few to tell, the shrinkage of empirical Bayes (Efron & Morris 1973). For ridge this is a
-    penalty on the distance from the source's weights instead of on the weights.
+    The prior is the source's prediction. Its intercept and slope are fitted here, for another instrument may be
+    longer; never below zero: a source that is wrong about what is good is not believed upside down. The own model
+    is fitted to what is left, and its share is the slope of the left-over on its out-of-fold predictions (stacked
+    regression, Breiman 1996): it goes to zero where these patients are too few to tell, the shrinkage of empirical
+    Bayes (Efron & Morris 1973). For ridge the penalty is then on the distance from the source instead of from zero.
     """
 
     kind: Fitter
@@ -129,8 +136,9 @@ class WarmStart:
 
 
 def _line(x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
-    """Intercept and slope of the weighted least-squares line; a flat one where x does not vary."""
+    """Intercept and slope of the weighted least-squares line that does not fall; a flat one where x does not vary."""
     x_mean, y_mean = np.average(x, weights=weight), np.average(y, weights=weight)
     spread = weight @ (x - x_mean) ** 2
     slope = float(weight @ ((x - x_mean) * (y - y_mean)) / spread) if spread > 1e-12 else 0.0
+    slope = max(slope, 0.0)
     return float(y_mean - slope * x_mean), slope

@@ -60,7 +60,7 @@ def search(
     begin_with: Mapping[str, Any],
     seed: int,
     clock: Callable[[], float] = time.monotonic,
-    told: Callable[[Trial], None] = lambda _trial: None,
+    told: Callable[[int], None] = lambda _number: None,
 ) -> Found:
     """Try option sets by the tree-structured Parzen estimator (Bergstra et al. 2011), the worse half cut short.
 
@@ -76,7 +76,7 @@ def search(
         begin_with: options of the first trial; what is not in the space is left out.
         seed: of the proposals.
         clock: seconds that go by.
-        told: hears of each trial as it ends.
+        told: hears the number of each trial as it begins.
     """
     import optuna
 
@@ -88,8 +88,8 @@ def search(
     distributions = {name: searched.distribution for name, searched in space.items()}
     begun, made = clock(), list[Trial]()
     while len(made) < trials and clock() - begun < seconds:
+        told(len(made))
         made.append(_run(study, study.ask(distributions), score, clock))
-        told(made[-1])
     return Found(tuple(made), was_cut=len(made) < trials)
 
 

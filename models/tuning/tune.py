@@ -12,7 +12,7 @@ from models.targets import Target
 from models.tuning.budget import Budget, Range
 from models.tuning.gain import Gain
 from models.tuning.held_out import Question, dealt, losses_on, subset
-from models.tuning.search import Found, Trial, search
+from models.tuning.search import Found, search
 from posology.bootstrap import MINIMUM_PATIENTS
 
 CONFIRMING = 3  # every third fitting patient takes no part in the search and says what it was worth
@@ -70,7 +70,7 @@ def tune(
     bounds: tuple[float, float],
     budget: Budget,
     space: Mapping[str, Range],
-    told: Callable[[Trial], None] = lambda _trial: None,
+    told: Callable[[int], None] = lambda _number: None,
 ) -> Tuned:
     """Options for one kind, better than the defaults on fitting patients that the search did not see.
 
@@ -89,7 +89,7 @@ def tune(
         bounds: the range of the target.
         budget: trials, seconds, patients and folds.
         space: option → range.
-        told: hears of each trial as it ends.
+        told: hears the number of each trial as it begins.
     """
     seed = int(options["seed"])
     hand = dealt(fit, CONFIRMING, np.random.default_rng(seed))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from flows.evaluation.learning import learnt_lines, tuning_figures
 from flows.home import Home
 from flows.params import Params, read_params
 from flows.registry import Registry
+from flows.release_version import ReleaseVersion
 from flows.settings import Settings
+from flows.snapshots import Snapshot, keep_snapshot
 from flows.stages import train as stage
+from flows.stages.snapshot import snapshot
 from flows.stages.train import train_feedback
 from flows.tracking import _began_with
 from flows.trials_tracking import log_trials
@@ -27,7 +30,7 @@ from models.predictors.predictor import Predictor, fit_predictor, predictor_dige
 from models.predictors.rows import Rows
 from models.release import Release, save_release
 from models.split import SHARES
-from posology.errors import NotFound
+from posology.errors import CannotDo, NotFound
 from posology.tables import catalogue_of
 from posology.therapy import Therapy
 
@@ -207,10 +210,31 @@ def test_ranges_are_in_the_envelope_and_what_was_found_is_not(learnt: Candidate,
 
 
 def test_a_release_to_begin_with_is_found_by_its_folder_or_refused(
-    home: Home, settings: Settings, registry: Registry, source: Path
+    home: Home, settings: Settings, registry: Registry, source: Path, calm_data: Path
 ) -> None:
-    assert find_release(home, settings, str(source)) == source
+    assert find_release(home, settings, str(source), calm_data) == source
     with pytest.raises(NotFound, match="no release 'somewhere' to begin with: expected a release's name"):
-        find_release(home, settings, "somewhere")
+        find_release(home, settings, "somewhere", calm_data)
     with pytest.raises(NotFound, match="No release calm-0123456789ab in the registry"):
-        find_release(home, settings, "calm-0123456789ab")
+        find_release(home, settings, "calm-0123456789ab", calm_data)
+
+
+@pytest.fixture
+def kept(home: Home, calm_file: Path, calm_data: Path, tmp_path: Path) -> Snapshot:
+    workspace = Workspace(tmp_path / "work")
+    snapshot(workspace, calm_file, calm_data)
+    return keep_snapshot(workspace.snapshot, home)
+
+
+def test_a_release_that_learnt_from_these_patients_is_no_beginning(
+    kept: Snapshot, settings: Settings, candidate: Callable[..., ReleaseVersion], calm_data: Path, tmp_path: Path
+) -> None:
+    home = Home.open(settings.home)
+    release = candidate(data_version=kept.version).release
+    with pytest.raises(CannotDo, match=rf"release {release} learnt from 40 of these patients"):
+        find_release(home, settings, release, calm_data)
+    others = tmp_path / "others"
+    others.mkdir()
+    later = pl.read_parquet(calm_data / "users.parquet").with_columns(pl.col("enrolled_at").dt.offset_by("1d"))
+    later.write_parquet(others / "users.parquet")
+    assert Release.load(find_release(home, settings, release, others)).name == release

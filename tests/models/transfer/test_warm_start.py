@@ -116,11 +116,19 @@ def test_with_few_patients_there_is_no_test_and_no_warm_start(sources: dict[str,
 @each_kind
 def test_a_source_by_another_scale_is_recalibrated(sources: dict[str, Source], kind: str) -> None:
     """An instrument may be longer, and lower where the other is higher."""
-    few = rows(NAMES, patients=40, seed=3, effect=1.0)
-    turned = dataclasses.replace(few, target=10 - 20 * few.target)
-    plain, other = (WarmStart(KINDS[kind], sources[kind]).fit(each, each.target, OPTIONS) for each in (few, turned))
-    assert other.slope == pytest.approx(-20 * plain.slope)
+    few, turned = rows(NAMES, patients=40, seed=3, effect=1.0), dataclasses.replace(sources[kind], direction=-1)
+    plain = WarmStart(KINDS[kind], sources[kind]).fit(few, few.target, OPTIONS)
+    other = WarmStart(KINDS[kind], turned).fit(few, 10 - 20 * few.target, OPTIONS)
+    assert other.slope == pytest.approx(20 * plain.slope)
     assert other.intercept == pytest.approx(10 - 20 * plain.intercept)
+
+
+@each_kind
+def test_a_source_that_says_the_opposite_is_not_believed_upside_down(sources: dict[str, Source], kind: str) -> None:
+    opposed = dataclasses.replace(sources[kind], direction=-1)
+    few = rows(NAMES, patients=20, seed=3, effect=1.0)
+    assert WarmStart(KINDS[kind], opposed).fit(few, few.target, OPTIONS).slope == 0
+    assert not verdict_on(kind, opposed, patients=20).passed
 
 
 @each_kind
@@ -189,10 +197,22 @@ def test_what_is_not_known_there_is_missing_to_the_source(sources: dict[str, Sou
 def test_contents_are_found_by_their_id_and_a_target_that_is_not_there_gives_no_source(release: Release) -> None:
     ids = release.contents["content_id"].to_list()
     here = pl.DataFrame({"content_id": [ids[2], "new", ids[0]]})
-    found = Source.of(release, "feedback", here)
+    found = Source.of(release, "feedback", release.therapy, here)
     assert found is not None
     assert (found.places, found.release, found.digest) == ((2, -1, 0), release.name, release.digest)
-    assert Source.of(dataclasses.replace(release, status=None), "status", here) is None
+    assert Source.of(dataclasses.replace(release, status=None), "status", release.therapy, here) is None
+
+
+def test_an_instrument_that_runs_the_other_way_turns_the_change_of_the_status(release: Release) -> None:
+    therapy = release.therapy
+    assert therapy.status is not None
+    lower = therapy.model_copy(update={"status": therapy.status.model_copy(update={"better": "lower"})})
+    directions = []
+    for target, here in (("status", therapy), ("status", lower), ("feedback", lower)):
+        found = Source.of(release, target, here, release.contents)
+        assert found is not None
+        directions.append(found.direction)
+    assert directions == [1, -1, 1]
 
 
 def test_a_chain_of_warm_starts_is_saved_whole(warm: dict[str, Predictor], tmp_path: Path) -> None:
