@@ -11,7 +11,7 @@ from models.transfer.negative import TransferVerdict, negative_transfer_test
 from models.transfer.source import Source
 from models.transfer.warm import WarmStart
 from models.tuning.budget import Budget
-from models.tuning.held_out import Question
+from models.tuning.held_out import Question, at_most
 from models.tuning.tune import Tuned, can_tune, tune
 
 FOLDS = 5  # of the negative-transfer test
@@ -56,7 +56,9 @@ class Learner:
         options = {**self.options, **(tuned.options if tuned else {})}
         if self.source is None:
             return Way(kind, options, tuned, None)
-        question = Question.of(self.target, fit, bounds=self.bounds, folds=FOLDS, seed=int(options["seed"]))
+        seed = int(options["seed"])
+        asked = at_most(fit, self.budget.patients, seed)
+        question = Question.of(self.target, asked, bounds=self.bounds, folds=FOLDS, seed=seed)
         tested = negative_transfer_test(kind, self.source, question, options)
         return Way(WarmStart(kind, self.source) if tested.passed else kind, options, tuned, tested)
 

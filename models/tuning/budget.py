@@ -61,7 +61,7 @@ class Budget:
         trials: how many option sets are tried for each kind; zero leaves the options as they are.
         seconds: of wall clock for each kind, after which no trial begins. Which trials were
             made then depends on the machine, so the run says that it was cut.
-        patients: at most so many, drawn by seed, take part in the search.
+        patients: at most so many, drawn by seed, take part in a search or a negative-transfer test.
         folds: of whole patients, in which a trial is scored.
         search: kind → option → range.
     """

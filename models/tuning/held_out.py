@@ -80,3 +80,10 @@ def subset(rows: Rows, chosen: np.ndarray) -> Rows:
         each.name: value[chosen] for each in fields(rows) if isinstance(value := getattr(rows, each.name), np.ndarray)
     }
     return replace(rows, **arrays | {"patient": np.unique(arrays["patient"], return_inverse=True)[1]})
+
+
+def at_most(rows: Rows, patients: int, seed: int) -> Rows:
+    """The rows of so many patients, drawn by seed; all where there are no more."""
+    codes = np.unique(rows.patient)
+    kept = np.random.default_rng(seed).permutation(codes)[:patients]
+    return rows if kept.size == codes.size else subset(rows, np.isin(rows.patient, kept))

@@ -11,7 +11,7 @@ from models.predictors.rows import Rows
 from models.targets import Target
 from models.tuning.budget import Budget, Range
 from models.tuning.gain import Gain
-from models.tuning.held_out import Question, dealt, losses_on, subset
+from models.tuning.held_out import Question, at_most, dealt, losses_on, subset
 from models.tuning.search import Found, search
 from posology.bootstrap import MINIMUM_PATIENTS
 
@@ -93,7 +93,7 @@ def tune(
     """
     seed = int(options["seed"])
     hand = dealt(fit, CONFIRMING, np.random.default_rng(seed))
-    searched, confirming = _at_most(subset(fit, hand > 0), budget.patients, seed), subset(fit, hand == 0)
+    searched, confirming = at_most(subset(fit, hand > 0), budget.patients, seed), subset(fit, hand == 0)
     question = Question.of(target, searched, bounds=bounds, folds=budget.folds, seed=seed)
     found = search(
         lambda tried: question.fold_losses(kind, {**options, **tried}),
@@ -113,9 +113,3 @@ def tune(
     )
     gain = Gain.of(by_defaults - by_best, seed)
     return Tuned(found.best.options if gain.is_beyond_chance else {}, found, defaults_loss, gain)
-
-
-def _at_most(rows: Rows, patients: int, seed: int) -> Rows:
-    codes = np.unique(rows.patient)
-    kept = np.random.default_rng(seed).permutation(codes)[:patients]
-    return rows if kept.size == codes.size else subset(rows, np.isin(rows.patient, kept))
