@@ -238,3 +238,60 @@ def test_a_release_that_learnt_from_these_patients_is_no_beginning(
     later = pl.read_parquet(calm_data / "users.parquet").with_columns(pl.col("enrolled_at").dt.offset_by("1d"))
     later.write_parquet(others / "users.parquet")
     assert Release.load(find_release(home, settings, release, others)).name == release
+
+
+def test_the_command_that_gives_the_same_again_says_what_was_asked_for(prefect_api: str) -> None:
+    from flows.retrain import Asked
+
+    plain = Asked("calm", None, None, trials=None, warm_start=None)
+    assert plain.again("0123") == "posology retrain calm --snapshot 0123"
+    asked = Asked("calm", None, None, trials=5, warm_start="mci-0123456789ab")
+    assert asked.again("0123") == "posology retrain calm --snapshot 0123 --trials 5 --warm-start mci-0123456789ab"
+
+
+def times_over(data: Path, folder: Path, times: int) -> None:
+    """The cohort so many times, each time other people."""
+    folder.mkdir()
+    for file in data.glob("*.parquet"):
+        table = pl.read_parquet(file)
+        ids = [name for name in ("user_id", "decision_id") if name in table.columns]
+        copies = [
+            table.with_columns(pl.concat_str(pl.lit(f"{folder.name}-{number}-"), name).alias(name) for name in ids)
+            for number in range(times if ids else 1)
+        ]
+        pl.concat(copies).write_parquet(folder / file.name)
+
+
+@pytest.fixture
+def cohorts(calm_data: Path, tmp_path: Path) -> Path:
+    """Folder of the cohorts ``many`` and ``few``."""
+    for name, times in (("many", 4), ("few", 2)):
+        times_over(calm_data, tmp_path / name, times)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_retraining_with_trials_and_a_source_says_so_everywhere(
+    prefect_api: str, settings: Settings, registry: Registry, calm_file: Path, cohorts: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    from flows.retrain import retrain
+
+    first = retrain(str(calm_file), str(cohorts / "many"), str(settings.home))
+    assert first
+    with pytest.raises(CannotDo, match="learnt from"):
+        retrain(str(calm_file), str(cohorts / "many"), str(settings.home), warm_start=first["release"])
+    second = retrain(str(calm_file), str(cohorts / "few"), str(settings.home), trials=2, warm_start=first["release"])
+    assert second
+    released = Release.load(registry.download(registry.find(second["release"])))
+    assert released.envelope["tuning"]["trials"] == 2
+    assert any(line.startswith("Tuning feedback (catboost): 2 trials") for line in second["learnt"])
+    assert any(f"from release {first['release']}" in line for line in second["learnt"])
+    client = MlflowClient(settings.mlflow_tracking_uri)
+    experiment = client.get_experiment_by_name("posology/calm")
+    names = {run.info.run_name for run in client.search_runs([experiment.experiment_id])}
+    assert {"tune feedback catboost 0", "tune feedback catboost 1"} <= names
+    page = Path(second["dossier"]).read_text()
+    assert "How it was learnt" in page
+    assert "Tuning: feedback, catboost" in page
