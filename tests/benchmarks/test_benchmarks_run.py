@@ -16,7 +16,7 @@ from benchmarks.result import Result, race
 SMALL: dict[str, Callable[[], Result]] = {
     "features": lambda: features.run(patients=40, rounds=1),
     "choice": lambda: choice.run(patients=60, calls=5),
-    "bootstrap": lambda: bootstrap.run(patients=60, resamples=50, rounds=1),
+    "bootstrap": lambda: bootstrap.run(patients=60, resamples=50, simulated=40),
     "simulator": lambda: simulator.run(patients=20, therapies=["mci", "tinnitus"]),
 }
 RESULT = Result("How fast.", ("what", "seconds"), (("ours", 0.01234), ("a peer", 1234.5)), ("Faster.",))
