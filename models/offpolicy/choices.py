@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -28,7 +29,7 @@ class LoggedChoices:
         decisions: what a policy may see of them.
         patient: (n,) codes.
         given: (n,) place of the content given.
-        reward: (n,) F.
+        reward: (n,) F, or Mf in points of the instrument where that was asked for.
         logged: (n,) the propensity as logged; nan where it was not.
     """
 
@@ -44,14 +45,16 @@ class LoggedChoices:
         therapy: Therapy,
         tables: Tables,
         *,
+        target: Literal["feedback", "status"] = "feedback",
         most: int | None = None,
         detail: Callable[[str], None] = lambda _: None,
     ) -> "LoggedChoices":
         """The decisions in these tables.
 
         Args:
-            therapy: with a feedback.
+            therapy: with a feedback, or whatever is the target.
             tables: of the patients that are to be judged.
+            target: what came of a decision.
             most: decisions to take; whole patients, in the order of their ids.
             detail: told how far it has come.
 
@@ -59,9 +62,9 @@ class LoggedChoices:
             CannotDo: the therapy declares no feedback, or a content given had a logged probability of 0.
             TooSmall: fewer than two patients.
         """
-        if therapy.feedback is None:
-            raise CannotDo(f"therapy {therapy.name} declares no feedback; policies are valued by F")
-        rows = _some(target_rows(therapy, tables, "feedback"), most)
+        if getattr(therapy, target) is None:
+            raise CannotDo(f"therapy {therapy.name} declares no {target}; policies are valued by F")
+        rows = _some(target_rows(therapy, tables, target), most)
         patients = rows["user_id"].n_unique()
         if patients < LEAST_PATIENTS:
             raise TooSmall(f"expected decisions with known F of {LEAST_PATIENTS} patients or more, got {patients}")
