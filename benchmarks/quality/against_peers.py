@@ -1,7 +1,7 @@
 """The true value of the shipped policy beside what was logged, simple rules, peers and the oracle."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,6 +11,7 @@ from benchmarks.quality import peers
 from benchmarks.quality.environment import Server
 from benchmarks.quality.forest import Forest
 from benchmarks.quality.ours import released
+from benchmarks.quality.progress import Progress
 from benchmarks.quality.true_value import true_value
 from benchmarks.result import Result
 from models.offpolicy import LoggedChoices
@@ -32,13 +33,27 @@ def run(
 ) -> Result:
     """Every policy in every therapy: trained on a log, then treating a fresh world, for each seed.
 
+    Hours; broken off, it goes on where it was as long as the commit is the same.
+
     Args:
         therapies: that have a mechanism.
         patients: in each log.
         world: patients to be treated.
         seeds: of logs and worlds.
     """
-    values = {name: _of_therapy(name, patients, world, range(FIRST_SEED, FIRST_SEED + seeds)) for name in therapies}
+    progress = Progress.of_this_commit()
+    values: dict[str, Values] = {}
+    for name in therapies:
+        with Server() as server:
+            options = progress.once(f"{name} {patients} options", partial(tuned, name, patients, server))
+            found = [
+                progress.once(
+                    f"{name} {patients} {world} {seed}",
+                    partial(of_seed, name, seed, patients=patients, world=world, server=server, options=options),
+                )
+                for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+            ]
+        values[name] = {policy: [one[policy] for one in found] for policy in found[0]}
     return result_of(values, patients=patients, world=world)
 
 
@@ -89,13 +104,6 @@ def result_of(values: Mapping[str, Values], *, patients: int, world: int) -> Res
         rows=tuple((policy, *(_cell(values[name], policy) for name in values)) for policy in policies),
         says=tuple(_beside_the_best_peer(name, of_therapy) for name, of_therapy in values.items()),
     )
-
-
-def _of_therapy(name: str, patients: int, world: int, seeds: Iterable[int]) -> Values:
-    with Server() as server:
-        options = tuned(name, patients, server)
-        found = [of_seed(name, s, patients=patients, world=world, server=server, options=options) for s in seeds]
-    return {policy: [one[policy] for one in found] for policy in found[0]}
 
 
 def _cell(values: Values, policy: str) -> str:
