@@ -1,26 +1,23 @@
 """The true value of the shipped policy beside what was logged, simple rules, peers and the oracle."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-import polars as pl
 from scipy import special
 
 from benchmarks.quality import peers
 from benchmarks.quality.environment import Server
 from benchmarks.quality.forest import Forest
 from benchmarks.quality.ours import released
+from benchmarks.quality.progress import Progress
 from benchmarks.quality.true_value import true_value
 from benchmarks.result import Result
-from models.contents import ContentArrays
 from models.offpolicy import LoggedChoices
 from models.policies import FixedSchedule, LastBest, MostPopular, Policy
 from posology.simulators import Clinician, Oracle, simulate
 from posology.simulators import Policy as Treats
-from posology.tables import Tables
-from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 
 THERAPIES = ("mci", "depression", "tinnitus")
@@ -36,13 +33,27 @@ def run(
 ) -> Result:
     """Every policy in every therapy: trained on a log, then treating a fresh world, for each seed.
 
+    Hours; broken off, it goes on where it was as long as the commit is the same.
+
     Args:
         therapies: that have a mechanism.
         patients: in each log.
         world: patients to be treated.
         seeds: of logs and worlds.
     """
-    values = {name: _of_therapy(name, patients, world, range(FIRST_SEED, FIRST_SEED + seeds)) for name in therapies}
+    progress = Progress.of_this_commit()
+    values: dict[str, Values] = {}
+    for name in therapies:
+        with Server() as server:
+            options = progress.once(f"{name} {patients} options", partial(tuned, name, patients, server))
+            found = [
+                progress.once(
+                    f"{name} {patients} {world} {seed}",
+                    partial(of_seed, name, seed, patients=patients, world=world, server=server, options=options),
+                )
+                for seed in range(FIRST_SEED, FIRST_SEED + seeds)
+            ]
+        values[name] = {policy: [one[policy] for one in found] for policy in found[0]}
     return result_of(values, patients=patients, world=world)
 
 
@@ -56,7 +67,7 @@ def of_seed(
     makers: dict[str, Callable[[], Policy | Treats]] = {
         LOGGED: Clinician,
         "random": lambda: Clinician(trying=1.0),
-        "most popular": lambda: MostPopular(_times(therapy, tables)),
+        "most popular": lambda: MostPopular.of_log(therapy, tables),
         "fixed schedule": FixedSchedule,
         "last best": LastBest,
         **{peer: partial(peers.fitted, server, peer, choices, options[peer]) for peer in peers.SERVED},
@@ -95,13 +106,6 @@ def result_of(values: Mapping[str, Values], *, patients: int, world: int) -> Res
     )
 
 
-def _of_therapy(name: str, patients: int, world: int, seeds: Iterable[int]) -> Values:
-    with Server() as server:
-        options = tuned(name, patients, server)
-        found = [of_seed(name, s, patients=patients, world=world, server=server, options=options) for s in seeds]
-    return {policy: [one[policy] for one in found] for policy in found[0]}
-
-
 def _cell(values: Values, policy: str) -> str:
     value, logged, oracle = (np.array(values[name]) for name in (policy, LOGGED, ORACLE))
     way = (value - logged).mean() / (oracle - logged).mean()
@@ -120,8 +124,3 @@ def _half(values: np.ndarray) -> float:
     if values.size < 2:
         return float("nan")
     return float(special.stdtrit(values.size - 1, 0.975) * values.std(ddof=1) / np.sqrt(values.size))
-
-
-def _times(therapy: Therapy, tables: Tables) -> np.ndarray:
-    places = ContentArrays(therapy, tables.contents).places(tables.sessions["content_id"].cast(pl.String))
-    return np.bincount(places[places >= 0], minlength=tables.contents.height)

@@ -7,7 +7,7 @@ import d3rlpy
 import numpy as np
 from log import Flat, Log
 
-STEPS, BATCH = 3000, 256
+STEPS, BATCH = 1500, 128
 
 
 @dataclass(frozen=True)
