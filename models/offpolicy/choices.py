@@ -12,12 +12,13 @@ from models.contents import ContentArrays
 from models.features import Features
 from models.policies.decisions import Decisions
 from models.targets import target_rows
-from posology.bootstrap import MINIMUM_PATIENTS
 from posology.errors import CannotDo, TooSmall
 from posology.offpolicy import LoggedDecisions
 from posology.safety import blocks
 from posology.tables import Tables
 from posology.therapy import Therapy
+
+LEAST_PATIENTS = 2  # each one's F is predicted by the others; whether they are enough to tell, the estimators say
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,14 @@ class LoggedChoices:
 
         Raises:
             CannotDo: the therapy declares no feedback, or a content given had a logged probability of 0.
-            TooSmall: too few patients.
+            TooSmall: fewer than two patients.
         """
         if getattr(therapy, target) is None:
             raise CannotDo(f"therapy {therapy.name} declares no {target}; policies are valued by F")
         rows = _some(target_rows(therapy, tables, target), most)
         patients = rows["user_id"].n_unique()
-        if patients < MINIMUM_PATIENTS:
-            raise TooSmall(f"expected decisions with known F of {MINIMUM_PATIENTS} patients or more, got {patients}")
+        if patients < LEAST_PATIENTS:
+            raise TooSmall(f"expected decisions with known F of {LEAST_PATIENTS} patients or more, got {patients}")
         tables = tables.of_users(rows["user_id"].unique())
         described = _described(therapy, tables, rows["decision_id"], detail)
         sessions = tables.sessions[described.sessions]
