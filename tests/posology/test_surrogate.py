@@ -11,7 +11,7 @@ from posology.guardrails.stand_in import FeedbackStandsIn
 from posology.surrogate import ArmScores, CourseOutcomes, SurrogateEvidence, surrogate
 
 BOTH = frozenset({"feedback", "status"})
-GUARDRAIL = FeedbackStandsIn(minimum_patients=30, least_gain=0.25)
+GUARDRAIL = FeedbackStandsIn(minimum_patients=30, least_gain=0.5)
 
 
 def evidence(seed, gain, patients=200, decisions=10, noise=0.3):
