@@ -20,8 +20,9 @@ def effects(
     therapy: TherapyArgument,
     data: Annotated[Path, typer.Option("--data", exists=True, file_okay=False, help="Folder with the four tables.")],
     by: Annotated[
-        Literal["content", "group"], typer.Option(help="Compare contents one by one, or groups of them.")
-    ] = "group",
+        Literal["content", "group"] | None,
+        typer.Option(help="Compare contents one by one, or groups of them; else groups where there are any."),
+    ] = None,
     decisions: Annotated[int, typer.Option(min=100, help="At most, of whole patients.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Of the intervals that hold for all at once.")] = 7,
     as_json: JsonOption = False,
@@ -48,7 +49,8 @@ def effects(
         for target, choices in logs.items():
             step(f"Effects on {target}")
             try:
-                found.append(EffectsOf.of(target, Scores.of(choices, target), choices, by, seed))
+                arms = by or ("group" if EffectsOf.can_group(choices) else "content")
+                found.append(EffectsOf.of(target, Scores.of(choices, target), choices, arms, seed))
             except TooSmall as reason:
                 wanting[target] = str(reason)
     if left_out := sum(count.quarantined for count in counts.values()):

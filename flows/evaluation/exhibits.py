@@ -8,13 +8,14 @@ from typing import Self
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.effect_tables import effect_figures, effect_tables, stand_in_rows
 from flows.evaluation.effects import EffectsFound
+from flows.evaluation.explanation_tables import explanation_tables
 from flows.evaluation.figures import content_mix, course_figure, policy_figures, prediction_figures
 from flows.evaluation.groups import group_rows
 from flows.evaluation.learning import tuning_figures
 from flows.evaluation.logged import Judged
 from flows.evaluation.numbers import skill_table, value_rows
 from models.targets import Target
-from posology.dossier import EffectTable, Figure, GroupRow, SkillTable, StandInRow, ValueRow
+from posology.dossier import EffectTable, ExplanationTable, Figure, GroupRow, SkillTable, StandInRow, ValueRow
 from posology.files import write_whole
 from posology.guardrails import Evidence
 
@@ -30,6 +31,7 @@ class Exhibits:
         mix: content_id → policy → share of the judged decisions.
         effects: of contents on F and on Mf.
         stand_in: whether F stands in for Mf.
+        explanations: what the predictors go by.
         figures: plots by what they are about: a target, ``policy``, ``effects`` or ``course``.
     """
 
@@ -39,6 +41,7 @@ class Exhibits:
     mix: Mapping[str, Mapping[str, float]]
     effects: tuple[EffectTable, ...]
     stand_in: tuple[StandInRow, ...]
+    explanations: tuple[ExplanationTable, ...]
     figures: Mapping[str, tuple[Figure, ...]]
 
     @classmethod
@@ -65,7 +68,16 @@ class Exhibits:
             figures["effects"] = effect_figures(effects)
         if "feedback" in candidate.targets:
             figures["course"] = (course_figure(candidate),)
-        return cls(skills, tuple(groups), values, mix, effect_tables(effects), stand_in_rows(effects, seed), figures)
+        return cls(
+            skills=skills,
+            groups=tuple(groups),
+            values=values,
+            mix=mix,
+            effects=effect_tables(effects),
+            stand_in=stand_in_rows(effects, seed),
+            explanations=explanation_tables(candidate),
+            figures=figures,
+        )
 
     def write_figures(self, folder: Path) -> None:
         """One SVG file a plot, in a folder for each thing they are about."""

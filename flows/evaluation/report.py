@@ -75,6 +75,7 @@ def dossier_page(
             content_mix=exhibits.mix,
             effects=exhibits.effects,
             stand_in=exhibits.stand_in,
+            explanations=exhibits.explanations,
             figures=tuple(chain.from_iterable(exhibits.figures.values())),
             learnt=tuple(learnt_lines(candidate)),
             limitations=tuple(_limitations(candidate, exhibits, judged, without)),

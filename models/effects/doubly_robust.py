@@ -68,9 +68,14 @@ class Scores:
         patients, kept = _kept(choices)
         ids = choices.decisions.tables.contents["content_id"].to_list()
         rest = np.setdiff1d(np.arange(len(ids)), kept)
-        places = [np.array([place]) for place in kept] + ([rest] if rest.size else [])
         code = np.full(len(ids), len(kept))
         code[kept] = np.arange(len(kept))
+        is_rest = code[choices.given] == len(kept)
+        if not all(is_rest[learnt].any() for learnt, _ in folds(choices.patient, FOLDS)):  # too rare to be learnt
+            choices, propensity = where(choices, ~is_rest), propensity[~is_rest]
+            places = [np.array([place]) for place in kept]
+        else:
+            places = [*(np.array([place]) for place in kept), rest]
         splits = list(folds(choices.patient, FOLDS))
         found = learner(
             model_regression=ContentOutcome(choices, places, target),

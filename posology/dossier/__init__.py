@@ -1,6 +1,6 @@
 """The evidence a reviewer reads and signs, as one self-contained page."""
 
-from posology.dossier.effects import EffectRow, EffectTable, StandInRow
+from posology.dossier.effects import EffectRow, EffectTable, ExplanationRow, ExplanationTable, StandInRow
 from posology.dossier.evidence import (
     DataFacts,
     Dossier,
@@ -22,6 +22,8 @@ __all__ = [
     "EffectRow",
     "EffectTable",
     "Estimate",
+    "ExplanationRow",
+    "ExplanationTable",
     "Figure",
     "GroupRow",
     "PatientsRow",

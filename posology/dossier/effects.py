@@ -1,4 +1,4 @@
-"""What contents do, as the dossier's tables say it."""
+"""What contents do and what predictors go by, as the dossier's tables say it."""
 
 from dataclasses import dataclass
 
@@ -46,3 +46,20 @@ class StandInRow:
     name: str
     answer: Estimate | None
     meaning: str
+
+
+@dataclass(frozen=True)
+class ExplanationRow:
+    """How much one thing moves a predictor's predictions, in units of the target, and in which direction."""
+
+    name: str
+    size: float
+    direction: str
+
+
+@dataclass(frozen=True)
+class ExplanationTable:
+    """What a predictor goes by, the largest first."""
+
+    predicted: str
+    rows: tuple[ExplanationRow, ...]

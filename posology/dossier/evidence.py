@@ -9,7 +9,7 @@ from posology.guardrails.finding import Finding, Verdict, overall
 from posology.therapy import Safety, Therapy
 
 if TYPE_CHECKING:
-    from posology.dossier.effects import EffectTable, StandInRow
+    from posology.dossier.effects import EffectTable, ExplanationTable, StandInRow
 
 
 @dataclass(frozen=True)
@@ -191,6 +191,7 @@ class Dossier:
         logged_value: mean of the logged outcome, the line the policies are compared with.
         effects: of contents on F and on Mf.
         stand_in: whether F stands in for Mf.
+        explanations: what the predictors go by.
         content_mix: content_id → policy → share of decisions.
         split: how patients and time were parted into fitting and judging.
         learnt: how the predictors were tuned, or what they began with; none where they were only fitted.
@@ -223,6 +224,7 @@ class Dossier:
     content_mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     effects: "tuple[EffectTable, ...]" = ()
     stand_in: "tuple[StandInRow, ...]" = ()
+    explanations: "tuple[ExplanationTable, ...]" = ()
     figures: tuple[Figure, ...] = ()
     learnt: tuple[str, ...] = ()
     limitations: tuple[str, ...] = ()
