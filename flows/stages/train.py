@@ -9,6 +9,7 @@ from flows.params import Params, Training
 from flows.workspace import Workspace, write_json
 from models.predictors.kinds import KINDS
 from models.predictors.predictor import fit_predictor
+from models.predictors.remaining import weighted
 from models.predictors.rows import Rows
 from models.predictors.selection import patient_losses, simplest_of_the_best
 from models.targets import Target, targets_of
@@ -28,6 +29,7 @@ def train(workspace: Workspace, params: Params, *, target: Target) -> None:
             write_json(partial / "choice.json", {"chosen": None, "reason": f"the therapy declares no {target}"})
             return
         table = pl.read_parquet(workspace.features / f"{target}.parquet")
+        table = weighted(table) if target == "status" else table
         fit, calibrate = Rows.of(table, "fit"), Rows.of(table, "calibrate")
         reason = _obstacle(fit, calibrate, params.training[target])
         if reason:
