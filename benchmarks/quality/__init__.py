@@ -1,0 +1,1 @@
+"""How good what is learnt is, against known truth."""
