@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
 from flows.params import Params
 from flows.workspace import Workspace, read_json
+from models.policies.dpo import Dpo
+from models.policies.kinds import load_policy
+from models.policies.policy import Kept
 from models.predictors.predictor import Predictor
 from models.predictors.rows import Rows
 from models.release import Release, save_release
@@ -48,11 +52,16 @@ class Candidate:
     @cached_property
     def chosen(self) -> Mapping[Target, str | None]:
         """Target → the kind of predictor taken; None where none could be trained."""
-        return {target: self._choice(target)["chosen"] for target in self.targets}
+        return {target: self.decision(target)["chosen"] for target in self.targets}
+
+    def decision(self, target: Target) -> dict[str, Any]:
+        """What training decided, and by what: ``choice.json``."""
+        found: dict[str, Any] = read_json(self.workspace.training(target) / "choice.json")
+        return found
 
     def why_not(self, target: Target) -> str:
         """Why no predictor of the target could be trained."""
-        return str(self._choice(target).get("reason", ""))
+        return str(self.decision(target).get("reason", ""))
 
     def predictor(self, target: Target, kind: str) -> Predictor:
         """One of the predictors that were fitted."""
@@ -80,12 +89,20 @@ class Candidate:
             contents=self.contents,
             predictors=self.predictors,
             envelope=self.params.envelope,
+            policy=self.policy,
         )
+
+    @cached_property
+    def policy(self) -> Kept:
+        """The policy of the release."""
+        return load_policy(self.workspace.policy / "policy.json", self.therapy, self.predictors)
 
     @property
     def can_choose(self) -> bool:
-        """Whether the objective's predictors are all there."""
+        """Whether all is there that the objective needs."""
         needs = {"feedback": {"feedback"}, "status": {"status"}, "constrained": {"feedback", "status"}}
+        if self.therapy.objective == "status" and isinstance(self.policy, Dpo) and self.policy.effects is None:
+            return False
         return needs[self.therapy.objective] <= set(self.predictors)
 
     @cached_property
@@ -94,6 +111,3 @@ class Candidate:
             target: pl.read_parquet(self.workspace.features / f"{target}.parquet").drop_nulls("target")  # lost patients
             for target in self.targets
         }
-
-    def _choice(self, target: Target) -> dict:
-        return read_json(self.workspace.training(target) / "choice.json")
