@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from models.fold import FAST, LOOK_BACK, MINUTES_PER_DAY, RATE_DAYS, SLOW
+from models.belief import NOISE_SD, PRIOR_MEAN, RANK, loadings
+from models.fold import FAST, FORGET, MINUTES_PER_DAY, RATE_DAYS, SLOW
+from models.state import LOOK_BACK
 from posology.therapy import Columns, Therapy
 
 DAY = pd.Timedelta(days=1)
@@ -28,6 +30,8 @@ def by_pandas(therapy: Therapy, frames: Frames) -> pd.DataFrame:
             _scores(rows, frames["measurements"]),
             _same_content(rows, feedback),
             _same_group(rows, feedback),
+            _answered(rows, feedback),
+            _expected_answer(rows, frames["contents"], feedback),
             rows["place"].rename("content"),
             *encoded,
         ],
@@ -49,7 +53,7 @@ def _known_feedback(therapy: Therapy, rows: pd.DataFrame) -> pd.DataFrame:
     came_at = rows["feedback_at"].where(rows["feedback_at"] > rows["decided_at"], rows["decided_at"] + MOMENT)
     due_at = rows["decided_at"] + pd.Timedelta(hours=declared.due_hours)
     came = rows["feedback_at"].notna() & (came_at <= due_at) & value.notna()
-    known = rows[["user_id", "content_id", "domain"]].assign(
+    known = rows[["user_id", "content_id", "domain", "place", "level", "minutes"]].assign(
         known_at=came_at.where(came, due_at), value=value.where(came, declared.missing)
     )
     return known.dropna(subset=["value"]).sort_values("known_at", kind="stable").reset_index(drop=True)
@@ -60,6 +64,7 @@ def _given(rows: pd.DataFrame) -> pd.DataFrame:
     days = (time - of_user["decided_at"].transform("first")) / DAY
     grown = np.exp(days / RATE_DAYS)
     before = grown.groupby(rows["user_id"], sort=False).cumsum() - grown
+    minutes = rows["minutes"]
     dose = rows.set_index("decided_at").groupby("user_id", sort=False)["minutes"].rolling("24h", closed="neither").sum()
     return pd.DataFrame(
         {
@@ -67,6 +72,7 @@ def _given(rows: pd.DataFrame) -> pd.DataFrame:
             "given": of_user.cumcount(),
             "given_per_week": before / grown,
             "days_since_given": (time - of_user["decided_at"].shift()) / DAY,
+            "minutes_faded": _faded(minutes, days, rows["user_id"], 1.0),
             "minutes_last_24h": dose.fillna(0.0).clip(upper=MINUTES_PER_DAY).to_numpy(),
         }
     )
@@ -143,7 +149,69 @@ def _same_group(rows: pd.DataFrame, feedback: pd.DataFrame) -> pd.DataFrame:
         recent = _toward(alike[name], FAST).groupby([rows[key] for key in keys], sort=False).shift()
         made[f"{name}_above_recent"] = rows[name] - recent
         made[f"{name}_above_last"] = rows[name] - alike[name].shift()
+    days = (rows["decided_at"] - rows["enrolled_at"]) / DAY
+    for half_life in (1, 4):
+        one = pd.Series(1.0, index=rows.index)
+        made[f"group_faded_{half_life}d"] = _faded(one, days, [rows[key] for key in keys], float(half_life))
     return made.join(_as_of(rows, told, keys, "known_at").drop(columns="known_at"))
+
+
+def _answered(rows: pd.DataFrame, feedback: pd.DataFrame) -> pd.DataFrame:
+    """What is known of feedback that is not silence."""
+    came = (feedback["value"] != 0.0).astype(float)
+    value, of_user = feedback["value"] * came, feedback["user_id"]
+    told = feedback[["user_id", "known_at"]].assign(
+        answered_share=came.groupby(of_user, sort=False).cumsum() / (feedback.groupby("user_id").cumcount() + 1),
+        answered_mean=value.groupby(of_user, sort=False).cumsum() / came.groupby(of_user, sort=False).cumsum(),
+    )
+    grown = (1 - FORGET) ** -came.groupby(of_user, sort=False).cumsum()
+    weight = (value**2 * grown).groupby(of_user, sort=False).cumsum()
+    for name in ("level", "minutes"):
+        best = (value**2 * grown * feedback[name]).groupby(of_user, sort=False).cumsum() / weight
+        told[f"{name}_best"] = best
+    found = _as_of(rows, told, ["user_id"], "known_at").drop(columns="known_at")
+    for name in ("level", "minutes"):
+        of_number = rows.groupby("user_id", sort=False)[name]
+        before = (of_number.cumsum() - rows[name]) / of_number.cumcount()
+        found[f"{name}_above_mean"] = rows[name] - before
+        found[f"{name}_above_best"] = rows[name] - found.pop(f"{name}_best")
+    keys = [feedback["user_id"], feedback["domain"]]
+    told = feedback[["user_id", "domain", "known_at"]].assign(
+        group_answered_mean=value.groupby(keys, sort=False).cumsum() / came.groupby(keys, sort=False).cumsum()
+    )
+    return found.join(_as_of(rows, told, ["user_id", "domain"], "known_at").drop(columns="known_at"))
+
+
+def _expected_answer(rows: pd.DataFrame, contents: pd.DataFrame, feedback: pd.DataFrame) -> pd.DataFrame:
+    """Recursive least squares, the nth answer of all patients at once."""
+    load = loadings(contents["domain"].factorize()[0], contents[["level", "minutes"]].to_numpy(dtype=float))
+    answers = feedback[feedback["value"] != 0.0]
+    patient, nth = answers["user_id"].factorize()[0], answers.groupby("user_id").cumcount().to_numpy()
+    mean, covariance = np.zeros((patient.max() + 1, RANK)), np.tile(np.eye(RANK), (patient.max() + 1, 1, 1))
+    after_mean, after = np.zeros((len(answers), RANK)), np.zeros((len(answers), RANK, RANK))
+    for order in range(nth.max() + 1):
+        at = np.flatnonzero(nth == order)
+        who, of_content = patient[at], load[answers["place"].to_numpy()[at]]
+        reach = (covariance[who] @ of_content[:, :, None])[:, :, 0]
+        gain = reach / ((reach * of_content).sum(axis=1) + NOISE_SD**2)[:, None]
+        error = answers["value"].to_numpy()[at] - PRIOR_MEAN - (mean[who] * of_content).sum(axis=1)
+        mean[who] += gain * error[:, None]
+        covariance[who] -= gain[:, :, None] * reach[:, None, :]
+        after_mean[at], after[at] = mean[who], covariance[who]
+    told = answers[["user_id", "known_at"]].assign(answer=np.arange(len(answers)))
+    found = _as_of(rows, told, ["user_id"], "known_at")["answer"]
+    last, of_content = found.fillna(0).to_numpy(dtype=int), load[rows["place"]]
+    expected = np.where(found.isna(), 0.0, (after_mean[last] * of_content).sum(axis=1))
+    spread = np.where(
+        found.isna(), (of_content**2).sum(axis=1), np.einsum("nk,nkl,nl->n", of_content, after[last], of_content)
+    )
+    return pd.DataFrame({"expected_answer": PRIOR_MEAN + expected, "expected_answer_sd": np.sqrt(spread)})
+
+
+def _faded(amount: pd.Series, days: pd.Series, keys: "pd.Series | list[pd.Series]", half_life: float) -> pd.Series:
+    """What was given before, halved each half-life; the times of one course are few enough not to overflow."""
+    grown = 0.5 ** (-days / half_life)
+    return ((amount * grown).groupby(keys, sort=False).cumsum() - amount * grown) / grown
 
 
 def _toward(grouped: "pd.core.groupby.SeriesGroupBy", weight: float) -> pd.Series:

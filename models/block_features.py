@@ -60,7 +60,8 @@ class FeatureTables:
         return {target: self._table(features, tables, target) for target in self.cuts}
 
     def _table(self, features: Features, tables: Tables, target: Target) -> pl.DataFrame:
-        rows = split_at(target_rows(features.therapy, tables, target, as_of=self.as_of), self.cuts[target])
+        wanted = target_rows(features.therapy, tables, target, as_of=self.as_of, unfinished=target == "status")
+        rows = split_at(wanted, self.cuts[target]).filter(pl.col("target").is_not_null() | (pl.col("part") != "judge"))
         matrix: np.ndarray = features.of_given(tables, rows["session"].to_numpy())
         described = pl.DataFrame(matrix, schema=list(features.names), orient="row")
         return rows.select("user_id", "decision_id", "content_id", "part", "target").hstack(described)

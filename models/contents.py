@@ -6,6 +6,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from models.belief import loadings
+from models.state import Catalogue
 from posology.therapy import Therapy
 
 
@@ -76,3 +78,10 @@ class ContentArrays:
         if "minutes" not in self.number_names:
             return np.zeros(self.table.height + 1)
         return np.append(self.table["minutes"].fill_null(np.inf).to_numpy(), np.inf)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The contents as the fold takes them."""
+        feedback = self.therapy.feedback
+        silence = np.nan if feedback is None or feedback.missing is None else feedback.missing
+        return Catalogue(self.groups, self.numbers, self.minutes, loadings(self.groups, self.numbers), silence)

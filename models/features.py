@@ -9,7 +9,7 @@ import polars as pl
 
 from models.contents import ContentArrays
 from models.course import courses_of
-from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Catalogue, Courses, fold
+from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Courses, fold
 from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables
@@ -98,7 +98,7 @@ class Features:
         fold(
             courses,
             wanted,
-            Catalogue(arrays.groups, arrays.numbers, arrays.minutes),
+            arrays.catalogue,
             n_groups,
             matrix,
             before,

@@ -10,6 +10,50 @@ from typing import NamedTuple, Self
 import numba
 import numpy as np
 
+from models.belief import expect, learn
+from models.state import (
+    ANSWERED,
+    ANSWERED_SUM,
+    C_AT,
+    C_FEEDBACKS,
+    C_GIVEN,
+    C_RECENT,
+    DOSES_KEPT,
+    FEEDBACK_FAST,
+    FEEDBACK_LAST,
+    FEEDBACK_SLOW,
+    FEEDBACK_SUM,
+    FEEDBACKS,
+    G_ANSWERED,
+    G_ANSWERED_SUM,
+    G_AT,
+    G_FADED_1D,
+    G_FADED_4D,
+    G_GIVEN,
+    G_LAST,
+    G_NUMBERS,
+    G_RECENT,
+    GIVEN,
+    GIVEN_AT,
+    IN_A_ROW,
+    LAST_CONTENT,
+    LOOK_BACK,
+    MINUTES_FADED,
+    N_GIVEN,
+    N_SUM,
+    N_WEIGHT,
+    N_WEIGHTED,
+    RATE,
+    SCORE_AT,
+    SCORE_FIRST,
+    SCORE_LAST,
+    SCORES,
+    Catalogue,
+    State,
+    clear,
+    empty_state,
+)
+
 MEASURED, FED_BACK, DECIDED, FED_BACK_AT_ONCE = range(4)  # kinds of event, in their order at equal times
 COURSE = (
     "days_enrolled",
@@ -27,6 +71,9 @@ COURSE = (
     "score_last",
     "score_change",
     "days_since_score",
+    "answered_share",
+    "answered_mean",
+    "minutes_faded",
 )
 CANDIDATE = (
     "content_given",
@@ -38,92 +85,20 @@ CANDIDATE = (
     "group_days_since",
     "group_feedback_last",
     "group_feedback_recent",
+    "group_answered_mean",
+    "group_faded_1d",
+    "group_faded_4d",
+    "expected_answer",
+    "expected_answer_sd",
 )
-PER_NUMBER = ("above_recent", "above_last")  # for each numeric attribute: candidate minus what the group had
-
-(
-    GIVEN,
-    GIVEN_AT,
-    RATE,
-    LAST_CONTENT,
-    IN_A_ROW,
-    FEEDBACKS,
-    FEEDBACK_LAST,
-    FEEDBACK_SUM,
-    FEEDBACK_FAST,
-    FEEDBACK_SLOW,
-    SCORES,
-    SCORE_FIRST,
-    SCORE_LAST,
-    SCORE_AT,
-) = range(14)
-C_GIVEN, C_AT, C_FEEDBACKS, C_RECENT = range(4)
-G_GIVEN, G_AT, G_LAST, G_RECENT, G_NUMBERS = range(5)
+# For each numeric attribute, candidate minus: what its group had, what was given on average, what brought most F.
+PER_NUMBER = ("above_recent", "above_last", "above_mean", "above_best")
 FAST, SLOW = 0.3, 0.08  # weights of the newest value in the two running means of F
 RATE_DAYS = 7.0  # memory of the dose rate
-LOOK_BACK = 9
+DAYS_1, DAYS_4 = 1 / np.log(2), 4 / np.log(2)  # memories whose half-lives are one and four days
+DOSE_DAYS = DAYS_1  # memory of the dose
+FORGET = 0.05  # share of the weight of older answers that each new one takes, in what brought most F
 MINUTES_PER_DAY = 1440.0
-DOSES_KEPT = 64  # this many contents within 24 hours count as an unbounded dose
-
-
-class State(NamedTuple):
-    """What is known of one course so far.
-
-    ``course`` (14,), ``content`` (n_contents, 4), ``group`` (n_groups, 4 + 2 n_numbers),
-    ``recent_groups`` (9,), ``dose_at`` and ``dose`` (64,): the contents given last, the one given nth at place
-    n modulo the length.
-    """
-
-    course: np.ndarray
-    content: np.ndarray
-    group: np.ndarray
-    recent_groups: np.ndarray
-    dose_at: np.ndarray
-    dose: np.ndarray
-
-
-class Catalogue(NamedTuple):
-    """Contents by place: ``group`` (n_contents,), ``numbers`` (n_contents, n_numbers), ``minutes`` (n_contents + 1,).
-
-    The last of ``minutes``, at place -1, is the dose of a content that is not in the table.
-    """
-
-    group: np.ndarray
-    numbers: np.ndarray
-    minutes: np.ndarray
-
-
-@numba.njit(cache=True, error_model="numpy")
-def empty_state(n_contents: int, n_groups: int, n_numbers: int) -> State:
-    """The state of a course in which nothing happened yet."""
-    state = State(
-        np.empty(14),
-        np.empty((n_contents, 4)),
-        np.empty((n_groups, G_NUMBERS + 2 * n_numbers)),
-        np.empty(LOOK_BACK, dtype=np.int64),
-        np.empty(DOSES_KEPT),
-        np.empty(DOSES_KEPT),
-    )
-    clear(state)
-    return state
-
-
-@numba.njit(cache=True, error_model="numpy")
-def clear(state: State) -> None:
-    """Forget the course, for the next one."""
-    state.course[:] = np.nan
-    for place in (GIVEN, RATE, IN_A_ROW, FEEDBACKS, FEEDBACK_SUM, SCORES):
-        state.course[place] = 0.0
-    state.course[LAST_CONTENT] = -1.0
-    state.content[:] = np.nan
-    state.content[:, C_GIVEN] = 0.0
-    state.content[:, C_FEEDBACKS] = 0.0
-    state.group[:] = np.nan
-    state.group[:, G_GIVEN] = 0.0
-    state.recent_groups[:] = -1
-    state.dose_at[:] = -np.inf
-    state.dose[:] = 0.0
-
 
 # Compiled into its callers: a call would count references to every array of a state.
 _woven = numba.njit(cache=True, error_model="numpy", inline="always")
@@ -158,6 +133,8 @@ def _update_feedback(state: State, catalogue: Catalogue, place: int, value: floa
     course[FEEDBACK_SUM] += value
     course[FEEDBACK_FAST] = _toward(course[FEEDBACK_FAST], value, FAST)
     course[FEEDBACK_SLOW] = _toward(course[FEEDBACK_SLOW], value, SLOW)
+    if value != catalogue.silence:
+        _update_answered(state, catalogue, place, value)
     if place < 0:
         return
     content, group, alike = state.content, state.group, catalogue.group[place]
@@ -168,15 +145,34 @@ def _update_feedback(state: State, catalogue: Catalogue, place: int, value: floa
 
 
 @_woven
+def _update_answered(state: State, catalogue: Catalogue, place: int, value: float) -> None:
+    state.course[ANSWERED] += 1
+    state.course[ANSWERED_SUM] += value
+    if place < 0:
+        return
+    group, number, alike = state.group, state.number, catalogue.group[place]
+    group[alike, G_ANSWERED] += 1
+    group[alike, G_ANSWERED_SUM] += value
+    learn(state.belief, catalogue.loadings[place], value)
+    for which in range(number.shape[0]):
+        number[which, N_WEIGHT] += value * value - FORGET * number[which, N_WEIGHT]
+        of_content = value * value * catalogue.numbers[place, which]
+        number[which, N_WEIGHTED] += of_content - FORGET * number[which, N_WEIGHTED]
+
+
+@_woven
 def _update_given(state: State, catalogue: Catalogue, time: float, place: int) -> None:
     course = state.course
     course[IN_A_ROW] = course[IN_A_ROW] + 1 if place >= 0 and place == course[LAST_CONTENT] else 1
     course[LAST_CONTENT] = place
-    course[RATE] = _rate(course, time) + 1
+    course[RATE] = _faded(course[RATE], time - course[GIVEN_AT], RATE_DAYS) + 1
+    dose = catalogue.minutes[place]
+    faded = _faded(course[MINUTES_FADED], time - course[GIVEN_AT], DOSE_DAYS)
+    course[MINUTES_FADED] = faded + (dose if np.isfinite(dose) else 0.0)
     nth = int(course[GIVEN])
     course[GIVEN] += 1
     course[GIVEN_AT] = time
-    state.dose_at[nth % DOSES_KEPT], state.dose[nth % DOSES_KEPT] = time, catalogue.minutes[place]
+    state.dose_at[nth % DOSES_KEPT], state.dose[nth % DOSES_KEPT] = time, dose
     state.recent_groups[nth % LOOK_BACK] = catalogue.group[place] if place >= 0 else -1
     if place < 0:
         return
@@ -184,18 +180,20 @@ def _update_given(state: State, catalogue: Catalogue, time: float, place: int) -
     content[place, C_GIVEN] += 1
     content[place, C_AT] = time
     group[alike, G_GIVEN] += 1
+    group[alike, G_FADED_1D] = _faded(group[alike, G_FADED_1D], time - group[alike, G_AT], DAYS_1) + 1
+    group[alike, G_FADED_4D] = _faded(group[alike, G_FADED_4D], time - group[alike, G_AT], DAYS_4) + 1
     group[alike, G_AT] = time
     for number in range(catalogue.numbers.shape[1]):
+        state.number[number, N_GIVEN] += 1
+        state.number[number, N_SUM] += catalogue.numbers[place, number]
         at = G_NUMBERS + 2 * number
         group[alike, at] = _toward(group[alike, at], catalogue.numbers[place, number], FAST)
         group[alike, at + 1] = catalogue.numbers[place, number]
 
 
 @_woven
-def _rate(course: np.ndarray, time: float) -> float:
-    if course[GIVEN] == 0:
-        return 0.0
-    return course[RATE] * np.exp(-(time - course[GIVEN_AT]) / RATE_DAYS)
+def _faded(amount: float, days: float, memory_days: float) -> float:
+    return amount * np.exp(-days / memory_days) if amount > 0 else 0.0
 
 
 @_woven
@@ -217,7 +215,7 @@ def describe(state: State, catalogue: Catalogue, enrolled: float, time: float, p
     course = state.course
     out[0] = time - enrolled
     out[1] = course[GIVEN]
-    out[2] = _rate(course, time)
+    out[2] = _faded(course[RATE], time - course[GIVEN_AT], RATE_DAYS)
     out[3] = time - course[GIVEN_AT]
     out[4] = min(minutes_last_24h(state, time), MINUTES_PER_DAY)
     out[5] = course[FEEDBACKS]
@@ -230,20 +228,29 @@ def describe(state: State, catalogue: Catalogue, enrolled: float, time: float, p
     out[12] = course[SCORE_LAST]
     out[13] = course[SCORE_LAST] - course[SCORE_FIRST]
     out[14] = time - course[SCORE_AT]
+    out[15] = course[ANSWERED] / course[FEEDBACKS] if course[FEEDBACKS] > 0 else np.nan
+    out[16] = course[ANSWERED_SUM] / course[ANSWERED] if course[ANSWERED] > 0 else np.nan
+    out[17] = _faded(course[MINUTES_FADED], time - course[GIVEN_AT], DOSE_DAYS)
     content, group, alike = state.content, state.group, catalogue.group[place]
-    out[15] = content[place, C_GIVEN]
-    out[16] = course[IN_A_ROW] if place == course[LAST_CONTENT] else 0.0
-    out[17] = time - content[place, C_AT]
-    out[18] = content[place, C_RECENT]
-    out[19] = group[alike, G_GIVEN]
-    out[20] = _times_recent(state, alike)
-    out[21] = time - group[alike, G_AT]
-    out[22] = group[alike, G_LAST]
-    out[23] = group[alike, G_RECENT]
-    for number in range(catalogue.numbers.shape[1]):
-        at = G_NUMBERS + 2 * number
-        out[24 + 2 * number] = catalogue.numbers[place, number] - group[alike, at]
-        out[25 + 2 * number] = catalogue.numbers[place, number] - group[alike, at + 1]
+    out[18] = content[place, C_GIVEN]
+    out[19] = course[IN_A_ROW] if place == course[LAST_CONTENT] else 0.0
+    out[20] = time - content[place, C_AT]
+    out[21] = content[place, C_RECENT]
+    out[22] = group[alike, G_GIVEN]
+    out[23] = _times_recent(state, alike)
+    out[24] = time - group[alike, G_AT]
+    out[25] = group[alike, G_LAST]
+    out[26] = group[alike, G_RECENT]
+    out[27] = group[alike, G_ANSWERED_SUM] / group[alike, G_ANSWERED] if group[alike, G_ANSWERED] > 0 else np.nan
+    out[28] = _faded(group[alike, G_FADED_1D], time - group[alike, G_AT], DAYS_1)
+    out[29] = _faded(group[alike, G_FADED_4D], time - group[alike, G_AT], DAYS_4)
+    out[30], out[31] = expect(state.belief, catalogue.loadings[place])
+    for which in range(catalogue.numbers.shape[1]):
+        at, told, own = 32 + 4 * which, state.number[which], catalogue.numbers[place, which]
+        out[at] = own - group[alike, G_NUMBERS + 2 * which]
+        out[at + 1] = own - group[alike, G_NUMBERS + 2 * which + 1]
+        out[at + 2] = own - told[N_SUM] / told[N_GIVEN] if told[N_GIVEN] > 0 else np.nan
+        out[at + 3] = own - told[N_WEIGHTED] / told[N_WEIGHT] if told[N_WEIGHT] > 0 else np.nan
 
 
 @_woven

@@ -18,7 +18,9 @@ def targets_of(therapy: Therapy) -> tuple[Target, ...]:
     return tuple(target for target in TARGETS if getattr(therapy, target) is not None)
 
 
-def target_rows(therapy: Therapy, tables: Tables, target: Target, *, as_of: datetime | None = None) -> pl.DataFrame:
+def target_rows(
+    therapy: Therapy, tables: Tables, target: Target, *, as_of: datetime | None = None, unfinished: bool = False
+) -> pl.DataFrame:
     """The sessions that have the target.
 
     Args:
@@ -26,6 +28,7 @@ def target_rows(therapy: Therapy, tables: Tables, target: Target, *, as_of: date
         tables: of all patients, or of some.
         target: which.
         as_of: when the data end, where the tables are of some patients only.
+        unfinished: with the sessions of those who were not measured though their time is over: Mf is null.
 
     Returns:
         ``session`` (row of the sessions table), ``user_id``, ``decision_id``,
@@ -36,6 +39,9 @@ def target_rows(therapy: Therapy, tables: Tables, target: Target, *, as_of: date
         rows = _feedback(therapy, tables, sessions).filter(pl.col("known_at") <= (as_of or tables.as_of))
     else:
         rows = _status(therapy, tables, sessions)
+        if unfinished:
+            rows = pl.concat([rows, _unfinished(therapy, tables, sessions, as_of or tables.as_of)])
+            rows = rows.sort("session")
     known = pl.col("content_id").is_in(tables.contents["content_id"].implode())
     return rows.filter(known).select(
         pl.col("session").cast(pl.Int64), "user_id", "decision_id", "decided_at", "content_id", "target", "known_at"
@@ -74,4 +80,22 @@ def _status(therapy: Therapy, tables: Tables, sessions: pl.DataFrame) -> pl.Data
         raise ValueError("the therapy has no status")
     final = final_status(therapy.status, tables.measurements)
     rows = sessions.join(final, on="user_id", how="inner", maintain_order="left")
+    return rows.filter(pl.col("decided_at").is_between("first_at", "known_at", closed="left"))
+
+
+def _unfinished(therapy: Therapy, tables: Tables, sessions: pl.DataFrame, as_of: datetime | None) -> pl.DataFrame:
+    """The sessions of users who have no Mf and can have none any more."""
+    status = therapy.status
+    if status is None:
+        raise ValueError("the therapy has no status")
+    readings = tables.measurements.filter(pl.col("instrument") == status.instrument)
+    over = pl.duration(microseconds=round((status.final_after_days + status.final_window_days) * 86.4e9))
+    lost = (
+        readings.group_by("user_id", maintain_order=True)
+        .agg(first_at=pl.col("measured_at").min())
+        .join(final_status(status, tables.measurements), on="user_id", how="anti")
+        .with_columns(known_at=pl.col("first_at") + over, target=pl.lit(None, dtype=pl.Float64))
+        .filter(pl.col("known_at") <= as_of)
+    )
+    rows = sessions.join(lost, on="user_id", how="inner", maintain_order="left")
     return rows.filter(pl.col("decided_at").is_between("first_at", "known_at", closed="left"))

@@ -26,6 +26,8 @@ RESERVED_COLUMNS = frozenset(
         *("days_enrolled", "given", "given_per_week", "days_since_given", "minutes_last_24h"),  # what a course tells
         *("feedbacks", "feedback_last", "feedback_mean", "feedback_recent", "feedback_trend"),
         *("scores", "score_first", "score_last", "score_change", "days_since_score"),
+        *("answered_share", "answered_mean", "minutes_faded", "expected_answer", "expected_answer_sd"),
+        *("group_answered_mean", "group_faded_1d", "group_faded_4d"),
         *("content_given", "content_in_a_row", "content_days_since", "content_feedback"),
         *("group_given", "group_of_last_9", "group_days_since", "group_feedback_last", "group_feedback_recent"),
     )

@@ -107,4 +107,7 @@ class Candidate:
 
     @cached_property
     def _feature_tables(self) -> Mapping[Target, pl.DataFrame]:
-        return {target: pl.read_parquet(self.workspace.features / f"{target}.parquet") for target in self.targets}
+        return {
+            target: pl.read_parquet(self.workspace.features / f"{target}.parquet").drop_nulls("target")  # lost patients
+            for target in self.targets
+        }

@@ -65,7 +65,7 @@ def _write(folder: Path, blocks: Iterable[Frames]) -> Amounts:
                     grown[target] = stack.enter_context(growing_table(file, rows.schema))
                     amounts[target] = Counter()
                 grown[target].add(rows)
-                amounts[target].update(_amounts(rows))
+                amounts[target].update(_amounts(rows.drop_nulls("target")))
     return {
         target: {part: {what: counted[part, what] for what in ("patients", "sessions")} for part, _ in SHARES}
         for target, counted in amounts.items()

@@ -14,6 +14,7 @@ from flows.workspace import Workspace, write_json
 from models.learner import Learner, Way
 from models.predictors.kinds import KINDS
 from models.predictors.predictor import fit_predictor
+from models.predictors.remaining import weighted
 from models.predictors.rows import Rows
 from models.predictors.selection import patient_losses, simplest_of_the_best
 from models.release import Release
@@ -41,6 +42,7 @@ def train(workspace: Workspace, params: Params, source: Path | None = None, *, t
             write_json(partial / "choice.json", {"chosen": None, "reason": f"the therapy declares no {target}"})
             return
         table = pl.read_parquet(workspace.features / f"{target}.parquet")
+        table = weighted(table) if target == "status" else table
         fit, calibrate = Rows.of(table, "fit"), Rows.of(table, "calibrate")
         reason = _obstacle(fit, calibrate, params.training[target])
         if reason:

@@ -1,6 +1,5 @@
 """Gradient boosted trees (Prokhorenkova et al. 2018): mean and quantiles."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,8 @@ from catboost import CatBoostRegressor, Pool
 
 from models.predictors.predictor import Mean
 from models.predictors.rows import Rows
-from posology.digests import canonical_json
+from models.predictors.saved import save_catboost
 
-VARYING = (
-    "model_guid",
-    "train_finish_time",
-)  # metadata that differ between equal models; so does the number of threads
 SAMPLING = ("subsample", "rsm")  # shares of rows and of features a tree is grown on; CatBoost's own where not given
 ROWS_WORTH_THREADS = 1000  # starting threads takes longer than predicting for one patient
 
@@ -56,17 +51,7 @@ class CatBoost:
     def save(self, folder: Path) -> None:
         """``mean.cbm`` and ``quantiles.cbm``, equal bytes for equal models."""
         for name in ("mean", "quantiles"):
-            model = getattr(self, name)
-            metadata = model.get_metadata()
-            params = json.loads(metadata["params"])
-            for place in ("system_options", "flat_params"):
-                params[place]["thread_count"] = 1
-            metadata["params"] = canonical_json(params)
-            for key in VARYING:
-                metadata[key] = ""
-            path = str(folder / f"{name}.cbm")
-            model.save_model(path)
-            CatBoostRegressor().load_model(path).save_model(path)  # a model just fitted is packed differently
+            save_catboost(getattr(self, name), folder / f"{name}.cbm")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

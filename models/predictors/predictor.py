@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from models.predictors.conformal import conformal_margin
 from models.predictors.rows import Rows
+from models.predictors.slices import Slice, calibrated, margins, slices_of
+from models.predictors.support import Support, fit_support
 from models.targets import Target
 from posology.digests import digest_of_folder
 from posology.files import write_whole
@@ -72,6 +73,8 @@ class Predictor:
         margin: what conformal calibration adds to both ends of the interval.
         bounds: the range of the target; predictions are clipped to it.
         coverage: nominal coverage of the interval.
+        slices: what the interval is widened by besides, in each group of patients and contents.
+        support: which pairs of course and content are like those it was fitted on.
     """
 
     target: Target
@@ -81,14 +84,23 @@ class Predictor:
     margin: float
     bounds: tuple[float, float]
     coverage: float
+    slices: tuple[Slice, ...] = field(default=(), repr=False)
+    support: Support | None = field(default=None, repr=False)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low, high in units of the target."""
         raw = self.model.predict(features) + _anchor(self.anchor, self.names, features)[:, None]
         mean = np.clip(raw[:, 0], *self.bounds)
-        low = np.clip(np.minimum(raw[:, 1] - self.margin, raw[:, 0]), *self.bounds)
-        high = np.clip(np.maximum(raw[:, 2] + self.margin, raw[:, 0]), *self.bounds)
+        margin = self.margin + margins(self.slices, features, self.names)
+        low = np.clip(np.minimum(raw[:, 1] - margin, raw[:, 0]), *self.bounds)
+        high = np.clip(np.maximum(raw[:, 2] + margin, raw[:, 0]), *self.bounds)
         return np.column_stack([mean, low, high])
+
+    def supported(self, features: np.ndarray) -> np.ndarray:
+        """(n,) whether each pair of course and content is like those that were seen; elsewhere the mean is a guess."""
+        if self.support is None:
+            return np.ones(features.shape[0], dtype=bool)
+        return self.support.holds(features, self.names)
 
     def save(self, folder: Path) -> None:
         """Write ``predictor.json`` and the model's own files."""
@@ -102,7 +114,11 @@ class Predictor:
             "margin": self.margin,
             "bounds": self.bounds,
             "coverage": self.coverage,
+            "slices": [asdict(each) for each in self.slices],
+            "support": None if self.support is None else self.support.about(),
         }
+        if self.support is not None:
+            self.support.save(folder)
         write_whole(folder / "predictor.json", json.dumps(about, indent=1))
 
     @classmethod
@@ -120,6 +136,8 @@ class Predictor:
             about["margin"],
             (about["bounds"][0], about["bounds"][1]),
             about["coverage"],
+            tuple(Slice(**each) for each in about["slices"]),
+            None if about["support"] is None else Support.load(about["support"], folder),
         )
 
 
@@ -142,8 +160,9 @@ def fit_predictor(
     model = kind.fit(fit, fit.target - _anchor(anchor, fit.names, fit.features), options)
     raw = model.predict(calibrate.features) + _anchor(anchor, fit.names, calibrate.features)[:, None]
     score = np.maximum(raw[:, 1] - calibrate.target, calibrate.target - raw[:, 2])
-    margin = conformal_margin(score, calibrate.patient, coverage=coverage)
-    return Predictor(target, model, fit.names, anchor, margin, bounds, coverage)
+    margin, slices = calibrated(slices_of(fit), calibrate, score, coverage=coverage)
+    support = fit_support(fit, calibrate, seed=int(options["seed"]))
+    return Predictor(target, model, fit.names, anchor, margin, bounds, coverage, slices, support)
 
 
 def fit_mean(

@@ -6,8 +6,9 @@ import numba
 import numpy as np
 
 from models.features import Features
-from models.fold import CANDIDATE, COURSE, PER_NUMBER, Catalogue, State, describe, empty_state, update
+from models.fold import CANDIDATE, COURSE, PER_NUMBER, describe, update
 from models.simulators.log import MICROSECONDS_PER_DAY
+from models.state import Catalogue, State, empty_state
 
 
 class _Events(NamedTuple):
@@ -34,7 +35,7 @@ class CourseStates:
 
     def __init__(self, features: Features, enrolled_at: np.ndarray) -> None:
         contents = features.contents
-        self._catalogue = Catalogue(contents.groups, contents.numbers, contents.minutes)
+        self._catalogue = contents.catalogue
         self._enrolled = enrolled_at / MICROSECONDS_PER_DAY
         one = empty_state(contents.table.height, len(contents.group_values), len(contents.number_names))
         self._states = State(*(np.repeat(part[None], enrolled_at.size, axis=0) for part in one))
@@ -78,6 +79,8 @@ def _one(states: State, patient: int) -> State:
         states.course[patient],
         states.content[patient],
         states.group[patient],
+        states.number[patient],
+        states.belief[patient],
         states.recent_groups[patient],
         states.dose_at[patient],
         states.dose[patient],

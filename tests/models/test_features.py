@@ -14,13 +14,15 @@ from hypothesis import strategies as st
 
 from models.contents import ContentArrays
 from models.features import PLACE, Features
-from models.fold import CANDIDATE, COURSE, DOSES_KEPT, PER_NUMBER
+from models.fold import CANDIDATE, COURSE, PER_NUMBER
 from models.predictors.rows import META
+from models.state import DOSES_KEPT
 from models.table_rows import TABLE
 from posology.errors import TableError
 from posology.tables import Tables, catalogue_of
 from posology.therapy import RESERVED_COLUMNS, Therapy
 
+SILENCE = 0.25  # what the drill counts for feedback that does not come
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 CONTENTS = ["maze", "names", "pairs", "rest"]
@@ -93,6 +95,10 @@ def last(values: list[float]) -> float:
     return values[-1] if values else math.nan
 
 
+def mean(values: list[float]) -> float:
+    return sum(values) / len(values) if values else math.nan
+
+
 def days(duration: timedelta) -> float:
     return duration / DAY
 
@@ -104,7 +110,7 @@ def since(moment: datetime, times: list[datetime]) -> float:
 def known_feedback(session: dict[str, Any]) -> tuple[datetime, float]:
     due = session["decided_at"] + DAY
     if session["score"] is None or session["feedback_at"] is None or session["feedback_at"] > due:
-        return due, 0.25
+        return due, SILENCE
     return session["feedback_at"], session["score"] / 100
 
 
@@ -153,6 +159,13 @@ def of_course(
         "feedback_mean": sum(feedback) / len(feedback) if feedback else math.nan,
         "feedback_recent": mean_toward(feedback, 0.3),
         "feedback_trend": mean_toward(feedback, 0.3) - mean_toward(feedback, 0.08),
+        "answered_share": sum(value != SILENCE for value in feedback) / len(feedback) if feedback else math.nan,
+        "answered_mean": mean([value for value in feedback if value != SILENCE]),
+        "minutes_faded": sum(
+            catalogue[row["content_id"]]["minutes"] * 0.5 ** days(now - row["decided_at"])
+            for row in before
+            if row["content_id"] in catalogue
+        ),
     }
 
 
@@ -181,11 +194,44 @@ def of_candidate(
         "group_feedback_last": last(kin_feedback),
         "group_feedback_recent": mean_toward(kin_feedback, 0.3),
     }
+    answers = [(row["content_id"], value) for (_, value), row in came if value != SILENCE]
+    answers = [(content_id, value) for content_id, value in answers if content_id in catalogue]
+    found |= {
+        "group_answered_mean": mean([value for value in kin_feedback if value != SILENCE]),
+        "group_faded_1d": sum(0.5 ** days(now - row["decided_at"]) for row in kin),
+        "group_faded_4d": sum(0.5 ** (days(now - row["decided_at"]) / 4) for row in kin),
+    }
+    found["expected_answer"], found["expected_answer_sd"] = kriged(content["content_id"], answers, catalogue)
+    weights = [value**2 * 0.95 ** (len(answers) - 1 - nth) for nth, (_, value) in enumerate(answers)]
     for number in ("level", "minutes"):
+        given_numbers = [
+            float(catalogue[row["content_id"]][number]) for row in before if row["content_id"] in catalogue
+        ]
+        best = sum(weight * catalogue[each][number] for weight, (each, _) in zip(weights, answers, strict=True))
+        found[f"{number}_above_mean"] = content[number] - mean(given_numbers)
+        found[f"{number}_above_best"] = content[number] - best / sum(weights) if sum(weights) > 0 else math.nan
         had = [float(catalogue[row["content_id"]][number]) for row in kin]
         found[f"{number}_above_recent"] = content[number] - mean_toward(had, 0.3)
         found[f"{number}_above_last"] = content[number] - last(had)
     return found
+
+
+def kriged(content_id: str, answers: list[tuple[str, float]], catalogue: dict[str, Any]) -> tuple[float, float]:
+    """Mean and standard deviation of a Gaussian process over contents, given noisy answers, by its definition."""
+    span = {name: np.ptp([row[name] for row in catalogue.values()]) for name in ("level", "minutes")}
+
+    def alike(one: str, other: str) -> float:
+        a, b = catalogue[one], catalogue[other]
+        near = math.exp(-sum(((a[name] - b[name]) / span[name]) ** 2 / 2 for name in span) / (2 * 0.35**2))
+        same = a["domain"] == b["domain"]
+        return 0.25**2 * (1 + 0.3 * same + near + 0.3 * near * same + 0.1 * (one == other)) / 2.7
+
+    given_ids = [each for each, _ in answers]
+    among = np.array([[alike(a, b) for b in given_ids] for a in given_ids]).reshape(len(answers), len(answers))
+    to = np.array([alike(content_id, each) for each in given_ids])
+    weight = np.linalg.solve(among + 0.2**2 * np.eye(len(answers)), to) if answers else to
+    mean_of_it = 0.55 + weight @ np.array([value - 0.55 for _, value in answers]).reshape(-1)
+    return float(mean_of_it), math.sqrt(max(alike(content_id, content_id) - weight @ to, 0))
 
 
 def declared(user: dict[str, Any], session: dict[str, Any], content: dict[str, Any], place: int) -> dict[str, float]:
@@ -323,8 +369,10 @@ def test_a_course_in_which_nothing_happened_yet_is_described(drill, features):
     tables = course_of(drill, (DAY, "maze"))
     counts = {"given", "given_per_week", "minutes_last_24h", "feedbacks", "scores", "content_given"}
     zero = counts | {"content_in_a_row", "group_given", "group_of_last_9"}
+    zero |= {"minutes_faded", "group_faded_1d", "group_faded_4d"}
+    before_any = {"days_enrolled": 1.0, "expected_answer": 0.55, "expected_answer_sd": 0.25} | dict.fromkeys(zero, 0.0)
     for name in (*COURSE, *CANDIDATE, *(f"level_{name}" for name in PER_NUMBER)):
-        expected = 1.0 if name == "days_enrolled" else 0.0 if name in zero else math.nan
+        expected = before_any.get(name, math.nan)
         assert said(features, tables, name) == pytest.approx(expected, nan_ok=True), name
     recent = features.of_candidates(tables, np.array([0])).recent
     assert (recent.last_content[0], recent.times_in_a_row[0], recent.minutes[0]) == (-1, 0, 0)

@@ -1,0 +1,92 @@
+"""What a patient's answers tell of every content, also of those not given yet.
+
+Bayesian linear regression on what contents have in common: F of content c is
+``PRIOR_MEAN + loading_c · x`` with x ~ N(0, I) the patient's own, so that before
+any answer the F of two contents covary as the contents are alike (kriging;
+Rasmussen & Williams 2006, chapter 2). Each answer updates x by one step of
+recursive least squares. Silence says little of a content and is left out.
+"""
+
+import numba
+import numpy as np
+
+RANK = 16  # of the likeness that is kept: one update costs RANK² multiplications
+PRIOR_MEAN = 0.55  # of F that came
+PRIOR_SD = 0.25  # of F between patients, for one content
+NOISE_SD = 0.2  # of one answer about its mean
+OVERALL, OF_GROUP, OF_NUMBERS, OF_BOTH, OWN = 1.0, 0.3, 1.0, 0.3, 0.1  # parts of the likeness, as variances
+REACH = 0.35  # share of a number's range in the catalogue within which contents count as alike
+
+# Compiled into its callers: a call would count references to every array of a state.
+_woven = numba.njit(cache=True, error_model="numpy", inline="always")
+
+
+def loadings(group: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """(n_contents, RANK) how each content depends on what is the patient's own.
+
+    Two contents are alike in being contents, in their group, in their numbers, in
+    both, and each is like itself. A pivoted Cholesky factor (Harbrecht, Peters &
+    Schneider 2012) keeps of that what matters most, the same bits on any machine.
+
+    Args:
+        group: (n_contents,)
+        numbers: (n_contents, n_numbers); what is missing takes the mean.
+    """
+    counts = np.maximum((~np.isnan(numbers)).sum(axis=0), 1)
+    filled = np.where(np.isnan(numbers), np.nansum(numbers, axis=0) / counts, numbers)
+    span = np.ptp(filled, axis=0) if filled.size else np.ones(filled.shape[1])
+    scaled = filled / np.where(span > 0, span, 1)
+    apart = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1) / max(scaled.shape[1], 1)
+    near, same = np.exp(-0.5 * apart / REACH**2), group[:, None] == group[None]
+    alike = OVERALL + OF_GROUP * same + OF_NUMBERS * near + OF_BOTH * near * same + OWN * np.eye(group.size)
+    return PRIOR_SD * _pivoted_cholesky(alike / (OVERALL + OF_GROUP + OF_NUMBERS + OF_BOTH + OWN))
+
+
+def _pivoted_cholesky(matrix: np.ndarray) -> np.ndarray:
+    left, factor = matrix.diagonal().copy(), np.zeros((matrix.shape[0], RANK))
+    for step in range(min(RANK, matrix.shape[0])):
+        pivot = int(left.argmax())
+        if left[pivot] < 1e-9:
+            break
+        explained = (factor[:, :step] * factor[pivot, :step]).sum(axis=1)
+        factor[:, step] = (matrix[:, pivot] - explained) / np.sqrt(left[pivot])
+        left -= factor[:, step] ** 2
+    return factor
+
+
+@_woven
+def forget(belief: np.ndarray) -> None:
+    """The belief before any answer; ``belief`` (1 + RANK, RANK) is the mean of x, then its covariance."""
+    belief[:] = 0.0
+    for at in range(RANK):
+        belief[1 + at, at] = 1.0
+
+
+@_woven
+def learn(belief: np.ndarray, loading: np.ndarray, value: float) -> None:
+    """Change the belief in place by the F that came of a content with this loading, (RANK,)."""
+    reach = np.zeros(RANK)
+    variance, expected = NOISE_SD**2, PRIOR_MEAN
+    for row in range(RANK):
+        for at in range(RANK):
+            reach[row] += belief[1 + row, at] * loading[at]
+        variance += reach[row] * loading[row]
+        expected += belief[0, row] * loading[row]
+    for row in range(RANK):
+        gain = reach[row] / variance
+        belief[0, row] += gain * (value - expected)
+        for at in range(RANK):
+            belief[1 + row, at] -= gain * reach[at]
+
+
+@_woven
+def expect(belief: np.ndarray, loading: np.ndarray) -> tuple[float, float]:
+    """Mean of F, should it come, and the standard deviation of what is not known of that mean."""
+    mean, variance = PRIOR_MEAN, 0.0
+    for row in range(RANK):
+        mean += belief[0, row] * loading[row]
+        reach = 0.0
+        for at in range(RANK):
+            reach += belief[1 + row, at] * loading[at]
+        variance += reach * loading[row]
+    return mean, np.sqrt(max(variance, 0.0))
