@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from models.contents import ContentArrays
+from models.encoders import NO_ENCODERS, Encoders
 from models.features import Features
 from models.predictors.predictor import Predictor
 from models.targets import Target
@@ -23,6 +24,7 @@ PARTS = {
     "therapy": "therapy.json",
     "contents": "contents.parquet",
     "envelope": "envelope.json",
+    "encoders": "encoders",
     "feedback": "feedback",
     "status": "status",
 }
@@ -31,7 +33,7 @@ ALWAYS = ("therapy", "contents", "envelope")
 
 @dataclass(frozen=True)
 class Release:
-    """Therapy, contents, predictors and envelope, each by digest.
+    """Therapy, contents, encoders, predictors and envelope, each by digest.
 
     The policy and the shield are in the therapy: objective, exploration and
     safety. A predictor is None where the therapy does not declare its target.
@@ -43,6 +45,7 @@ class Release:
     status: Predictor | None
     envelope: Mapping[str, Any] = field(repr=False)
     digests: Mapping[str, str] = field(repr=False)
+    encoders: Encoders = field(default=NO_ENCODERS, repr=False)
 
     @property
     def digest(self) -> str:
@@ -57,7 +60,7 @@ class Release:
     @cached_property
     def features(self) -> Features:
         """The feature maker of this release's therapy and contents."""
-        return Features(self.therapy, ContentArrays(self.therapy, self.contents))
+        return Features(self.therapy, ContentArrays(self.therapy, self.contents), self.encoders)
 
     @classmethod
     def load(cls, folder: Path) -> "Release":
@@ -65,7 +68,7 @@ class Release:
 
         Raises:
             NotFound: no release there.
-            CannotDo: a part was changed after the release was made.
+            CannotDo: a part was changed after the release was made, or its encoders cannot run here.
         """
         about, found = _about(folder), _digests(folder)
         promised = dict.fromkeys(ALWAYS, "") | about["digests"]
@@ -81,6 +84,7 @@ class Release:
             status=Predictor.load(folder / "status") if (folder / "status").is_dir() else None,
             envelope=json.loads((folder / "envelope.json").read_text()),
             digests=found,
+            encoders=Encoders.load(folder / "encoders"),
         )
 
 
@@ -91,12 +95,15 @@ def save_release(
     contents: pl.DataFrame,
     predictors: Mapping[Target, Predictor],
     envelope: Mapping[str, Any],
+    encoders: Encoders = NO_ENCODERS,
 ) -> Release:
     """Write a release folder, whole or not at all, and read it back."""
     with whole_folder(folder) as partial:
         write_whole(partial / "therapy.json", therapy.model_dump_json(indent=1))
         contents.write_parquet(partial / "contents.parquet")
         write_whole(partial / "envelope.json", json.dumps(envelope, indent=1, sort_keys=True))
+        if encoders.found:
+            encoders.save(partial / "encoders")
         for target, predictor in predictors.items():
             predictor.save(partial / target)
         about = {"format": FORMAT, "therapy": therapy.name, "digests": _digests(partial)}

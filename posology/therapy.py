@@ -42,15 +42,17 @@ class _Checked(BaseModel):
 class Column(_Checked):
     """One declared column of U, C, F or the context.
 
-    ``protected`` marks a column whose groups are compared for fairness.
+    ``protected`` marks a column whose groups are compared for fairness. A text,
+    embedding, image or series becomes a feature unless ``encode`` is false.
     """
 
-    kind: Literal["number", "category", "boolean", "text", "embedding", "image"]
+    kind: Literal["number", "category", "boolean", "text", "embedding", "image", "series"]
     minimum: float | None = None
     maximum: float | None = None
     unit: str | None = None
     values: tuple[str, ...] | None = None
     protected: bool = False
+    encode: bool = True
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -62,6 +64,8 @@ class Column(_Checked):
             raise ValueError("values belong to kind category, and a category needs them")
         if self.values is not None and (not self.values or len(set(self.values)) < len(self.values)):
             raise ValueError("values must be one or more different names")
+        if not self.encode and self.kind in {"number", "category", "boolean"}:
+            raise ValueError(f"encode belongs to kinds text, embedding, image and series, not {self.kind}")
         return self
 
     @property
@@ -71,6 +75,7 @@ class Column(_Checked):
             "number": pl.Float64(),
             "boolean": pl.Boolean(),
             "embedding": pl.List(pl.Float64()),
+            "series": pl.List(pl.Float64()),
         }.get(self.kind, pl.String())
 
     def holds(self, value: object) -> bool:
@@ -85,6 +90,8 @@ class Column(_Checked):
             return isinstance(value, bool)
         if self.kind == "embedding":
             return isinstance(value, list) and all(_is_number(item) for item in value)
+        if self.kind == "series":
+            return isinstance(value, list) and all(item is None or _is_number(item) for item in value)
         return isinstance(value, str) and (self.values is None or value in self.values)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from flows.params import Params
 from flows.workspace import Workspace, read_json
+from models.encoders import Encoders
 from models.predictors.predictor import Predictor
 from models.predictors.rows import Rows
 from models.release import Release, save_release
@@ -72,6 +73,11 @@ class Candidate:
         return Rows.of(self.feature_table(target), part)
 
     @cached_property
+    def encoders(self) -> Encoders:
+        """What makes features of words, embeddings, pictures and series."""
+        return Encoders.load(self.workspace.features / "encoders")
+
+    @cached_property
     def release(self) -> Release:
         """The release these predictors make, saved beside the evaluation."""
         return save_release(
@@ -80,6 +86,7 @@ class Candidate:
             contents=self.contents,
             predictors=self.predictors,
             envelope=self.params.envelope,
+            encoders=self.encoders,
         )
 
     @property
