@@ -52,7 +52,7 @@ class Column(_Checked):
     unit: str | None = None
     values: tuple[str, ...] | None = None
     protected: bool = False
-    encode: bool = True
+    encode: bool = Field(default=True, exclude_if=bool)  # not in the digest of a therapy that says nothing of it
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
