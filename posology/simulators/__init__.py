@@ -2,6 +2,7 @@
 
 from posology.simulators.cohort import Cohort
 from posology.simulators.conditions import Conditions
+from posology.simulators.informed import Informed, informed_feedback
 from posology.simulators.mechanisms import MECHANISMS
 from posology.simulators.policies import Clinician, EpsilonGreedy, FixedSchedule, Moment, Oracle, Policy, Uniform
 from posology.simulators.simulator import Simulator
@@ -16,6 +17,7 @@ __all__ = [
     "Conditions",
     "EpsilonGreedy",
     "FixedSchedule",
+    "Informed",
     "Moment",
     "Oracle",
     "Policy",
@@ -23,6 +25,7 @@ __all__ = [
     "Truth",
     "Uniform",
     "World",
+    "informed_feedback",
     "simulate",
     "treat",
     "value_of",

@@ -70,15 +70,20 @@ class Life:
     def pass_day(self, rng: np.random.Generator, is_enrolled: np.ndarray, in_programme: np.ndarray) -> None:
         """One day: capacities of those enrolled drift, boredom and fatigue fade, some in the programme leave."""
         mechanism = self._mechanism
-        drift = mechanism.drift_per_week / 7 * self._patients.drift_rate * is_enrolled
-        self.capacities = np.clip(self.capacities + drift[:, None], *CAPACITY_RANGE)
-        self.boredom *= 0.5 ** (1 / mechanism.boredom_half_life_days)
-        self.fatigue *= 0.5 ** (1 / mechanism.fatigue_half_life_days)
+        self.rest(slice(None), is_enrolled.astype(float))
         illness = mechanism.capacity_mean - self.capacities.mean(axis=1)
         reluctance = mechanism.leaving_slope * (0.5 - self._pleasure) + mechanism.leaving_illness * illness
         hazard = mechanism.leaving_per_week / 7 * np.exp(reluctance)
         self.has_left |= in_programme & (rng.random(len(hazard)) < hazard)
         self._years += 1 / DAYS_PER_YEAR
+
+    def rest(self, patients: np.ndarray | slice, days: np.ndarray) -> None:
+        """Some patients live (n,) days without content: capacities drift, boredom and fatigue fade."""
+        mechanism = self._mechanism
+        drift = mechanism.drift_per_week / 7 * self._patients.drift_rate[patients] * days
+        self.capacities[patients] = np.clip(self.capacities[patients] + drift[:, None], *CAPACITY_RANGE)
+        self.boredom[patients] *= 0.5 ** (days / mechanism.boredom_half_life_days)[:, None]
+        self.fatigue[patients] *= 0.5 ** (days / mechanism.fatigue_half_life_days)
 
     def gap(self, patients: np.ndarray, contents: np.ndarray | None = None) -> np.ndarray:
         """(n, k) levels by which each content is too hard today; negative is too easy."""
