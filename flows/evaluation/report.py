@@ -119,7 +119,7 @@ def _limitations(candidate: Candidate, judged: Judged | None) -> Iterator[str]:
         yield "The policy was not evaluated off-policy: there is no F, no policy, or no judged decision."
     elif not np.isfinite(judged.logged.propensity).all():
         yield "Some propensities were not logged."
-    yield "Text, embeddings and images are not used by the predictors."
+    yield from candidate.encoders.in_words()
     yield (
         "The off-policy value is that of one decision under the candidate where the logged policy was followed "
         "before; what a choice does to later sessions is not in it."

@@ -85,6 +85,19 @@ class Encoders:
                 columns += list(encoder.encode(frame[encoder.column].gather(different), tables.files)[back].T)
         return columns
 
+    def in_words(self) -> Iterator[str]:
+        """What is used, what is not and why, as sentences without any data."""
+        for column, found in self.found.items():
+            kind = f"{column} ({found['kind']})"
+            counts = (
+                f"of {found['looked_at']:,} fitting sessions looked at, {found['there']:,} have one and "
+                f"{found['readable']:,} can be read"
+            )
+            if "left_out" in found:
+                yield f"{kind} is not used by the predictors: {found['left_out']} ({counts})."
+            else:
+                yield f"{kind} is used by the predictors through an encoder: {counts}."
+
     def save(self, folder: Path) -> None:
         """Write ``encoders.json`` and ``projections.npz``, equal bytes for equal encoders."""
         folder.mkdir(parents=True, exist_ok=True)

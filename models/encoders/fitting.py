@@ -1,6 +1,7 @@
 """Encoders fitted on what the fitting patients said, wrote or sent before the cut; on nobody else's."""
 
 import hashlib
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from models.targets import Target, target_rows
 from posology.blocks import Block
 from posology.tables import Tables
 from posology.therapy import Column, Therapy
+
+log = logging.getLogger("posology.encoders")
 
 LARGEST_SAMPLE = 5_000  # values of a column that are looked at; encoding each anew takes 5 s
 Samples = Mapping[str, pl.DataFrame]
@@ -79,6 +82,9 @@ def fit_encoders(therapy: Therapy, samples: Iterable[Samples], files: Path | Non
         drawn = pl.concat(sample[name] for sample in every).sort("draw").head(LARGEST_SAMPLE)
         encoder, found[name] = _fit(part, name, column, drawn, files)
         fitted += [encoder] if encoder else []
+    for name, found_of in found.items():
+        if "left_out" in found_of:
+            log.warning("%s (%s) is not used by the predictors: %s", name, found_of["kind"], found_of["left_out"])
     return Encoders(tuple(fitted), found)
 
 

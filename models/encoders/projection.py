@@ -64,4 +64,5 @@ def _toward(vectors: np.ndarray, target: np.ndarray, rank: int) -> np.ndarray:
     from sklearn.cross_decomposition import PLSRegression
 
     rotations: np.ndarray = PLSRegression(min(DIRECTIONS, rank), scale=False).fit(vectors, target).x_rotations_
-    return rotations
+    rises = (target - target.mean()) @ (vectors - vectors.mean(axis=0)) @ rotations >= 0
+    return np.where(rises, rotations, -rotations)  # a larger number goes with a larger target
