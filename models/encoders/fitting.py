@@ -13,7 +13,7 @@ import polars as pl
 
 from models.encoders.encoder import EXTRA, Encoder, Part, is_installed, vectors_of
 from models.encoders.encoders import Encoders, encodable
-from models.encoders.projection import LEAST_DIFFERENT, LEAST_VECTORS, Projection
+from models.encoders.projection import LEAST_DIFFERENT, LEAST_VECTORS, Projection, different
 from models.split import split_at
 from models.targets import Target, target_rows
 from posology.blocks import Block
@@ -22,7 +22,7 @@ from posology.therapy import Column, Therapy
 
 log = logging.getLogger("posology.encoders")
 
-LARGEST_SAMPLE = 5_000  # values of a column that are looked at; encoding each anew takes 5 s
+LARGEST_SAMPLE = 5_000  # fitting sessions that are looked at; as many different texts take 5 s
 Samples = Mapping[str, pl.DataFrame]
 
 
@@ -116,6 +116,6 @@ def _fit(
 def _obstacle(vectors: np.ndarray) -> str | None:
     if vectors.shape[0] < LEAST_VECTORS:
         return f"{vectors.shape[0]} that can be read; at least {LEAST_VECTORS} are needed"
-    if np.unique(vectors, axis=0).shape[0] < LEAST_DIFFERENT:
+    if different(vectors) < LEAST_DIFFERENT:
         return f"fewer than {LEAST_DIFFERENT} different ones"
     return None

@@ -35,7 +35,7 @@ class Projection:
             vectors: (n, n_dimensions), none missing, ``LEAST_DIFFERENT`` different ones or more.
             target: (n,), not constant.
         """
-        rank = min(np.unique(vectors, axis=0).shape[0] - 1, vectors.shape[1])
+        rank = min(different(vectors) - 1, vectors.shape[1])
         directions = _components(vectors, rank) if target is None else _toward(vectors, target, rank)
         centre = vectors.mean(axis=0)
         spread = ((vectors - centre) @ directions).std(axis=0)
@@ -53,10 +53,15 @@ class Projection:
         return np.asarray(numbers.round(DIGITS) + 0.0)  # no negative zero
 
 
+def different(vectors: np.ndarray) -> int:
+    """How many of the rows differ."""
+    return len({vector.tobytes() for vector in vectors})
+
+
 def _components(vectors: np.ndarray, rank: int) -> np.ndarray:
     from sklearn.decomposition import PCA
 
-    components: np.ndarray = PCA(min(COMPONENTS, rank), svd_solver="full").fit(vectors).components_
+    components: np.ndarray = PCA(min(COMPONENTS, rank), svd_solver="covariance_eigh").fit(vectors).components_
     return components.T
 
 
