@@ -20,6 +20,7 @@ from models.encoders.encoders import encodable
 from models.encoders.fitting import SampledValues, fit_encoders
 from models.encoders.projection import Projection
 from models.features import Features
+from models.release import Release, save_release
 from models.split import part_of
 from posology.blocks import planned_blocks
 from posology.errors import CannotDo
@@ -209,6 +210,17 @@ def test_what_is_saved_gives_the_same_numbers_and_bytes(features, encoders, tmp_
     assert equal(loaded.fitted[-1].encode(said, None), encoders.fitted[-1].encode(said, None))
     for file in ("encoders.json", "projections.npz"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "other" / file).read_bytes()
+
+
+def test_a_release_holds_its_encoders_under_its_digest(diary, encoders, tmp_path):
+    parts = {"therapy": diary, "contents": catalogue_of(diary), "predictors": {}, "envelope": {}}
+    bare = save_release(tmp_path / "bare", **parts)
+    made = save_release(tmp_path / "made", **parts, encoders=encoders)
+    assert set(made.digests) - set(bare.digests) == {"encoders"}
+    assert made.features.names == (*bare.features.names, *encoders.names)
+    (tmp_path / "made" / "encoders" / "projections.npz").write_bytes(b"other")
+    with pytest.raises(CannotDo, match=r"encoders differs from release\.json"):
+        Release.load(tmp_path / "made")
 
 
 def test_without_the_extra_a_release_that_needs_it_is_refused_by_name(encoders, tmp_path, monkeypatch):
