@@ -17,6 +17,7 @@ from flows.params import read_params
 from flows.stages.featurize import featurize
 from flows.stages.snapshot import snapshot
 from flows.stages.train import train_feedback, train_status
+from flows.stages.train_policy import train_policy
 from flows.workspace import Workspace
 from models.choice import choose
 from models.release import Release
@@ -68,7 +69,7 @@ def _release(folder: Path, made: Tables) -> Release:
     snapshot(workspace, mci().name, folder / "data")
     with whole_folder(workspace.validation) as partial_folder:
         made.write(partial_folder / "accepted")
-    for stage in (featurize, train_feedback, train_status):
+    for stage in (featurize, train_feedback, train_status, train_policy):
         stage(workspace, params)
     return Candidate.of(workspace, params).release
 

@@ -21,6 +21,7 @@ from flows.stages.evaluate import evaluate
 from flows.stages.featurize import featurize
 from flows.stages.release import release
 from flows.stages.train import train_feedback, train_status
+from flows.stages.train_policy import train_policy
 from flows.stages.validate import validate
 from flows.take import take
 from flows.tasks import step
@@ -126,6 +127,7 @@ validate_data = step("Validate the data with Great Expectations", _validate)
 build_features = step("Fold courses into features", _featurize)
 train_f = step("Train the predictor of feedback (F)", train_feedback)
 train_mf = step("Train the predictor of final status (Mf)", train_status)
+train_chooser = step("Train the policy", train_policy)
 find_champion = step("Find the champion to compare with", _champion, retries=2)
 judge_candidate = step("Judge the candidate by the guardrails", evaluate)
 assemble = step("Assemble the release", release)
@@ -172,6 +174,7 @@ def _run_stages(
     build_features(workspace, params, settings)
     train_f(workspace, params)
     train_mf(workspace, params)
+    train_chooser(workspace, params)
     judge_candidate(workspace, params, origin, find_champion(home, settings, name))
     assemble(workspace)
     retrained = register(workspace, home, settings, origin)

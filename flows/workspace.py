@@ -49,6 +49,11 @@ class Workspace:
         return self.root / f"training-{target}"
 
     @property
+    def policy(self) -> Path:
+        """``policy.json`` and ``training.json``."""
+        return self.root / "training-policy"
+
+    @property
     def candidate(self) -> Path:
         """The candidate as a release folder, before its evaluation is put to it."""
         return self.root / "candidate"

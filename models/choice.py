@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from models.policy import content_probabilities
+from models.policies.decisions import Decisions
 from models.release import Release
 from posology.errors import NotFound, first_few
 from posology.safety import Blocks, blocks
@@ -64,7 +64,11 @@ class Scored:
 
 
 def score(release: Release, tables: Tables, sessions: np.ndarray, offered: np.ndarray | None = None) -> Scored:
-    """Predictions, shield and probabilities at rows of the sessions table.
+    """Predictions, shield and the policy's probabilities at rows of the sessions table.
+
+    The shield stands before the policy, as a mask, and after it: what is
+    blocked has no chance whatever the policy says. A patient never measured
+    is given the safe default where the therapy has a status.
 
     Args:
         release: what decides.
@@ -73,22 +77,32 @@ def score(release: Release, tables: Tables, sessions: np.ndarray, offered: np.nd
         offered: (n, n_contents) contents the caller allows; all when None.
             The safe default is always offered.
     """
-    n, m = sessions.size, release.contents.height
     features, situations, recent = release.features.of_candidates(tables, sessions)
     shield = blocks(release.therapy, release.contents, situations, recent)
     if offered is not None:
         shield = _also_blocked(shield, ~(offered | _is_safe_default(release)))
+    decisions = Decisions(
+        therapy=release.therapy,
+        tables=replace(tables, contents=release.contents),
+        sessions=sessions,
+        eligible=shield.eligible,
+        features=features.reshape(*shield.eligible.shape, len(release.features.names)),
+        names=release.features.names,
+    )
     feedback, status = (
-        predictor.predict(features).reshape(n, m, 3) if predictor else None
-        for predictor in (release.feedback, release.status)
+        decisions.predicted(predictor) if predictor else None for predictor in (release.feedback, release.status)
     )
-    probability = content_probabilities(
-        release.therapy,
-        None if feedback is None else feedback[:, :, 0],
-        None if status is None else status[:, :, 0],
-        shield.eligible,
-    )
-    return Scored(probability, feedback, status, shield)
+    return Scored(_shielded(release, decisions), feedback, status, shield)
+
+
+def _shielded(release: Release, decisions: Decisions) -> np.ndarray:
+    """(n, n_contents) the policy's probabilities after the shield: what it took away is the safe default's."""
+    proposed, is_default = release.policy.probabilities(decisions), _is_safe_default(release)
+    blocked = np.where(decisions.eligible, 0.0, proposed).sum(axis=1, keepdims=True)
+    allowed = np.where(decisions.eligible, proposed, 0.0) + blocked * is_default
+    if release.therapy.status is None:
+        return allowed
+    return np.where(decisions.feature("scores") > 0, allowed, is_default.astype(float))
 
 
 def choose(

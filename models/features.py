@@ -53,6 +53,11 @@ class Features:
         encoded = (*_names(self.therapy.user), *_names(self.therapy.context), *_names(self.therapy.content))
         return (*COURSE, *CANDIDATE, *per_number, PLACE, *encoded, *self.encoders.names)
 
+    @cached_property
+    def course_names(self) -> tuple[str, ...]:
+        """Names of the columns that are the same whatever is given."""
+        return (*COURSE, *_names(self.therapy.user), *_names(self.therapy.context))
+
     def of_given(self, tables: Tables, sessions: np.ndarray) -> np.ndarray:
         """(n, n_features) of the contents given in these rows of the sessions table, each row once.
 

@@ -12,14 +12,17 @@ import polars as pl
 from models.contents import ContentArrays
 from models.encoders import NO_ENCODERS, Encoders
 from models.features import Features
+from models.policies.dpo import Dpo
+from models.policies.kinds import load_policy, save_policy
+from models.policies.policy import Kept
 from models.predictors.predictor import Predictor
-from models.targets import Target
+from models.targets import TARGETS, Target
 from posology.digests import digest_of_file, digest_of_folder, digest_of_json
 from posology.errors import CannotDo, NotFound
 from posology.files import whole_folder, write_whole
 from posology.therapy import Therapy
 
-FORMAT = 1
+FORMAT = 2
 PARTS = {
     "therapy": "therapy.json",
     "contents": "contents.parquet",
@@ -27,22 +30,24 @@ PARTS = {
     "encoders": "encoders",
     "feedback": "feedback",
     "status": "status",
+    "policy": "policy.json",
 }
-ALWAYS = ("therapy", "contents", "envelope")
+ALWAYS = ("therapy", "contents", "envelope", "policy")
 
 
 @dataclass(frozen=True)
 class Release:
-    """Therapy, contents, encoders, predictors and envelope, each by digest.
+    """Therapy, contents, encoders, predictors, policy and envelope, each by digest.
 
-    The policy and the shield are in the therapy: objective, exploration and
-    safety. A predictor is None where the therapy does not declare its target.
+    The shield is in the therapy, and so are objective and exploration. A
+    predictor is None where the therapy does not declare its target.
     """
 
     therapy: Therapy
     contents: pl.DataFrame = field(repr=False)
     feedback: Predictor | None
     status: Predictor | None
+    policy: Kept = field(repr=False)
     envelope: Mapping[str, Any] = field(repr=False)
     digests: Mapping[str, str] = field(repr=False)
     encoders: Encoders = field(default=NO_ENCODERS, repr=False)
@@ -77,11 +82,14 @@ class Release:
             raise CannotDo(
                 f"{folder}: {', '.join(changed) or 'format'} differs from release.json; retrain or restore it"
             )
+        therapy = Therapy.model_validate_json((folder / "therapy.json").read_text())
+        predictors = {target: Predictor.load(folder / target) for target in TARGETS if (folder / target).is_dir()}
         return cls(
-            therapy=Therapy.model_validate_json((folder / "therapy.json").read_text()),
+            therapy=therapy,
             contents=pl.read_parquet(folder / "contents.parquet"),
-            feedback=Predictor.load(folder / "feedback") if (folder / "feedback").is_dir() else None,
-            status=Predictor.load(folder / "status") if (folder / "status").is_dir() else None,
+            feedback=predictors.get("feedback"),
+            status=predictors.get("status"),
+            policy=load_policy(folder / "policy.json", therapy, predictors),
             envelope=json.loads((folder / "envelope.json").read_text()),
             digests=found,
             encoders=Encoders.load(folder / "encoders"),
@@ -96,8 +104,19 @@ def save_release(
     predictors: Mapping[Target, Predictor],
     envelope: Mapping[str, Any],
     encoders: Encoders = NO_ENCODERS,
+    policy: Kept | None = None,
 ) -> Release:
-    """Write a release folder, whole or not at all, and read it back."""
+    """Write a release folder, whole or not at all, and read it back.
+
+    Args:
+        folder: where.
+        therapy: what is treated by it.
+        contents: what may be given.
+        predictors: those there are.
+        envelope: what retraining may change.
+        encoders: of words, embeddings, pictures and series.
+        policy: what chooses; ``Dpo`` by the therapy's objective when not given.
+    """
     with whole_folder(folder) as partial:
         write_whole(partial / "therapy.json", therapy.model_dump_json(indent=1))
         contents.write_parquet(partial / "contents.parquet")
@@ -106,6 +125,7 @@ def save_release(
             encoders.save(partial / "encoders")
         for target, predictor in predictors.items():
             predictor.save(partial / target)
+        save_policy(partial / "policy.json", policy or Dpo(therapy, predictors.get("feedback")))
         about = {"format": FORMAT, "therapy": therapy.name, "digests": _digests(partial)}
         write_whole(partial / "release.json", json.dumps(about, indent=1))
     return Release.load(folder)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from posology.simulators import Cohort, Policy, Simulator
 
 TREATING, WRONG = "Who treats them", "What is wrong with the log or the population: 0 is off, 1 as bad as it gets"
-POLICIES = ("clinician", "uniform", "schedule", "epsilon-greedy", "oracle")
+POLICIES = ("clinician", "uniform", "schedule", "last-best", "epsilon-greedy", "oracle")
 PolicyOption = Annotated[
     str,
     typer.Option(
@@ -116,27 +116,37 @@ def simulate(
 
 
 def _policy(name: str, epsilon: float, home: Path | None) -> "Policy":
-    from posology.simulators import Clinician, EpsilonGreedy, FixedSchedule, Oracle, Policy, Uniform
+    from models.policies import FixedSchedule, LastBest
+    from models.treating import Treating
+    from posology.simulators import Clinician, EpsilonGreedy, Oracle, Policy
 
     if name not in POLICIES:
         return _release(name, home)
-    known: tuple[Policy, ...] = (Clinician(), Uniform(), FixedSchedule(), EpsilonGreedy(epsilon), Oracle())
+    known: tuple[Policy, ...] = (
+        Clinician(),
+        Clinician(trying=1.0),
+        Treating(FixedSchedule()),
+        Treating(LastBest()),
+        EpsilonGreedy(epsilon),
+        Oracle(),
+    )
     return dict(zip(POLICIES, known, strict=True))[name]
 
 
 def _release(name: str, home: Path | None) -> "Policy":
     from flows.registry import RELEASE_NAME, Registry
     from models.release import Release
-    from models.treating import ReleasePolicy
+    from models.released import Released
+    from models.treating import Treating
     from posology.errors import NotFound
 
     if Path(name, "release.json").is_file():
-        return ReleasePolicy(Release.load(Path(name)))
+        return Treating(Released(Release.load(Path(name))))
     if not RELEASE_NAME.fullmatch(name):
         raise NotFound(f"no policy {name!r}: expected {', '.join(POLICIES)}, or a release's name or folder")
     known = here(home)
     registry = Registry.open(known.home, known.settings)
-    return ReleasePolicy(Release.load(registry.download(registry.find(name))))
+    return Treating(Released(Release.load(registry.download(registry.find(name)))))
 
 
 def _show(cohort: "Cohort", report: "Fidelity | None", therapy: str, folder: Path, *, as_json: bool) -> None:

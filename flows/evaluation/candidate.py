@@ -9,6 +9,9 @@ import polars as pl
 from flows.params import Params
 from flows.workspace import Workspace, read_json
 from models.encoders import Encoders
+from models.policies.dpo import Dpo
+from models.policies.kinds import load_policy
+from models.policies.policy import Kept
 from models.predictors.predictor import Predictor
 from models.predictors.rows import Rows
 from models.release import Release, save_release
@@ -87,12 +90,20 @@ class Candidate:
             predictors=self.predictors,
             envelope=self.params.envelope,
             encoders=self.encoders,
+            policy=self.policy,
         )
+
+    @cached_property
+    def policy(self) -> Kept:
+        """The policy of the release."""
+        return load_policy(self.workspace.policy / "policy.json", self.therapy, self.predictors)
 
     @property
     def can_choose(self) -> bool:
-        """Whether the objective's predictors are all there."""
+        """Whether all is there that the objective needs."""
         needs = {"feedback": {"feedback"}, "status": {"status"}, "constrained": {"feedback", "status"}}
+        if self.therapy.objective == "status" and isinstance(self.policy, Dpo) and self.policy.effects is None:
+            return False
         return needs[self.therapy.objective] <= set(self.predictors)
 
     @cached_property

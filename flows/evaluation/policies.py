@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from flows.home import Home
 from flows.registry import RELEASE_NAME, Registry
 from flows.settings import Settings
-from models.contents import ContentArrays
-from models.policies import FixedSchedule, LastBest, MostPopular, Policy, Random, Released
+from models.policies import FixedSchedule, LastBest, MostPopular, Policy, Random
 from models.release import Release
+from models.released import Released
 from posology.errors import CannotDo, NotFound
 from posology.tables import Tables
 from posology.therapy import Therapy
@@ -37,7 +35,7 @@ def policy_named(name: str, therapy: Therapy, popular: Tables, home: Home, setti
     simple: dict[str, Policy | None] = {
         LOGGED: None,
         "random": Random(),
-        "most-popular": MostPopular(_times(therapy, popular)),
+        "most-popular": MostPopular.of_log(therapy, popular),
         "fixed": FixedSchedule(),
         "last-best": LastBest(),
     }
@@ -65,8 +63,3 @@ def _folder(name: str, therapy: Therapy, home: Home, settings: Settings) -> Path
     if version is None:
         raise NotFound(f"{therapy.name} has no {name}; `posology retrain {therapy.name}` makes a candidate")
     return registry.download(version)
-
-
-def _times(therapy: Therapy, tables: Tables) -> np.ndarray:
-    places = ContentArrays(therapy, tables.contents).places(tables.sessions["content_id"])
-    return np.bincount(places[places >= 0], minlength=tables.contents.height)

@@ -14,6 +14,7 @@ from flows.stages.featurize import featurize
 from flows.stages.release import release
 from flows.stages.snapshot import snapshot
 from flows.stages.train import train_feedback, train_status
+from flows.stages.train_policy import train_policy
 from flows.stages.validate import validate
 from flows.versioning import git_commit
 from flows.workspace import Workspace
@@ -32,6 +33,7 @@ def run(stage: str, params: Params) -> None:
         "featurize": lambda: featurize(WORKSPACE, params),
         "train-feedback": lambda: train_feedback(WORKSPACE, params),
         "train-status": lambda: train_status(WORKSPACE, params),
+        "train-policy": lambda: train_policy(WORKSPACE, params),
         "evaluate": lambda: evaluate(WORKSPACE, params, _origin()),
         "release": lambda: release(WORKSPACE),
         "simulate": lambda: _simulate(params),

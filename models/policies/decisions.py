@@ -1,9 +1,10 @@
 """Decisions as a policy meets them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from models.predictors.predictor import Predictor
 from posology.errors import NotFound
 from posology.tables import Tables
 from posology.therapy import Therapy
@@ -28,6 +29,9 @@ class Decisions:
     eligible: np.ndarray
     features: np.ndarray
     names: tuple[str, ...]
+    _predicted: dict[int, tuple[Predictor, np.ndarray]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __len__(self) -> int:
         return len(self.sessions)
@@ -35,6 +39,22 @@ class Decisions:
     def feature(self, name: str) -> np.ndarray:
         """(n, n_contents) one feature."""
         return self.features[:, :, self.names.index(name)]
+
+    def predicted(self, predictor: Predictor) -> np.ndarray:
+        """(n, n_contents, 3) mean, low and high for every content; worked out once for all who ask."""
+        if id(predictor) not in self._predicted:
+            found = predictor.predict(self._rows).reshape(*self.eligible.shape, 3)
+            self._predicted[id(predictor)] = predictor, found  # kept with it, so that no other can take its id
+        return self._predicted[id(predictor)][1]
+
+    @property
+    def _rows(self) -> np.ndarray:
+        """(n * n_contents, n_features)."""
+        return self.features.reshape(-1, len(self.names)).astype(float, copy=False)
+
+    def is_content(self, content_id: str) -> np.ndarray:
+        """(n_contents,) which content it is."""
+        return (self.tables.contents["content_id"] == content_id).to_numpy()
 
     def content_places(self, ids: tuple[str, ...]) -> np.ndarray:
         """The places of these contents.

@@ -1,14 +1,16 @@
 """The same order for everybody."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from models.policies.decisions import Decisions, certain
+from models.policies.policy import Plain
 
 
 @dataclass(frozen=True)
-class FixedSchedule:
+class FixedSchedule(Plain):
     """The contents in a fixed order, over and over, each patient from the start.
 
     A content that is not eligible is passed over.
@@ -17,6 +19,7 @@ class FixedSchedule:
         order: content ids; those of the contents table, in its order, when empty.
     """
 
+    kind: ClassVar[str] = "fixed"
     order: tuple[str, ...] = ()
 
     def probabilities(self, decisions: Decisions) -> np.ndarray:

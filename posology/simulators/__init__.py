@@ -4,7 +4,7 @@ from posology.simulators.cohort import Cohort
 from posology.simulators.conditions import Conditions
 from posology.simulators.informed import Informed, informed_feedback
 from posology.simulators.mechanisms import MECHANISMS
-from posology.simulators.policies import Clinician, EpsilonGreedy, FixedSchedule, Moment, Oracle, Policy, Uniform
+from posology.simulators.policies import Clinician, EpsilonGreedy, Moment, Oracle, Policy
 from posology.simulators.simulator import Simulator
 from posology.simulators.treatment import simulate, treat
 from posology.simulators.truth import Truth, value_of
@@ -16,14 +16,12 @@ __all__ = [
     "Cohort",
     "Conditions",
     "EpsilonGreedy",
-    "FixedSchedule",
     "Informed",
     "Moment",
     "Oracle",
     "Policy",
     "Simulator",
     "Truth",
-    "Uniform",
     "World",
     "informed_feedback",
     "simulate",

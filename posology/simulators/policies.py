@@ -21,7 +21,6 @@ class Moment:
         patients: (n,) their numbers.
         situations: ``user_id``, ``decided_at``, U and context columns, one row each.
         eligible: (n, n_contents) what may be given.
-        given_before: (n,) how many contents each was given before.
         content_feedback: gives (n_contents,) mean F that each content brought until yesterday; NaN where none.
         known: gives the tables as recorded until yesterday, of these patients.
     """
@@ -30,7 +29,6 @@ class Moment:
     patients: np.ndarray
     situations: pl.DataFrame
     eligible: np.ndarray
-    given_before: np.ndarray
     content_feedback: Callable[[], np.ndarray]
     known: Callable[[], Tables]
 
@@ -51,22 +49,11 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True)
-class Uniform:
-    """Any eligible content, all alike."""
-
-    learns: ClassVar[bool] = False
-
-    def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:  # noqa: ARG002
-        """(n, n_contents) the same for every eligible content."""
-        return moment.eligible / moment.eligible.sum(axis=1, keepdims=True)
-
-
-@dataclass(frozen=True)
 class Clinician:
     """Prefers what looks suitable, and tries everything sometimes.
 
     Attributes:
-        trying: probability spread evenly over all eligible contents.
+        trying: probability spread evenly over all eligible contents; 1 gives all of them alike.
     """
 
     trying: float = 0.25
@@ -79,33 +66,6 @@ class Clinician:
         return (1 - self.trying) * liking / liking.sum(axis=1, keepdims=True) + (
             self.trying * eligible / eligible.sum(axis=1, keepdims=True)
         )
-
-
-@dataclass(frozen=True)
-class FixedSchedule:
-    """The contents in a fixed order, each patient from the start; one that is not eligible is passed over.
-
-    Attributes:
-        order: content ids; those of the contents table, in its order, when empty.
-    """
-
-    order: tuple[str, ...] = ()
-    learns: ClassVar[bool] = False
-
-    def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:  # noqa: ARG002
-        """(n, n_contents) 1 for the next content; such a log cannot tell what another policy is worth."""
-        order = self._places(simulator.contents["content_id"].to_list())
-        turn = (moment.given_before[:, None] + np.arange(len(order))) % len(order)
-        may = np.take_along_axis(moment.eligible, order[turn], axis=1)
-        chosen = np.where(may.any(axis=1), order[turn][np.arange(len(turn)), may.argmax(axis=1)], -1)
-        chosen = np.where(chosen < 0, moment.eligible.argmax(axis=1), chosen)
-        return np.eye(moment.eligible.shape[1])[chosen]
-
-    def _places(self, ids: list[str]) -> np.ndarray:
-        unknown = sorted(set(self.order) - set(ids))
-        if unknown:
-            raise CannotDo(f"the schedule names {', '.join(unknown)}; expected contents of the therapy")
-        return np.array([ids.index(content_id) for content_id in self.order or ids])
 
 
 @dataclass(frozen=True)

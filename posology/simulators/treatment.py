@@ -96,7 +96,6 @@ def _decide(
         patients=patients,
         situations=situations,
         eligible=simulator.blocks(patients, situations).eligible,
-        given_before=record.given[patients],
         content_feedback=record.content_feedback if policy.learns else _not_said,
         known=lambda: record.known(patients),
     )

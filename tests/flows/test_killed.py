@@ -23,6 +23,7 @@ from flows.stages.featurize import featurize
 from flows.stages.release import release
 from flows.stages.snapshot import snapshot
 from flows.stages.train import train_feedback, train_status
+from flows.stages.train_policy import train_policy
 from flows.stages.validate import validate
 from flows.workspace import Workspace
 from models.release import Release
@@ -66,6 +67,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, small: Small) -> Workspace:
     featurize(workspace, params)
     train_feedback(workspace, params)
     train_status(workspace, params)
+    train_policy(workspace, params)
     evaluate(workspace, params, ORIGIN)
     release(workspace)
     return workspace

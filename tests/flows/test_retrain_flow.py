@@ -31,6 +31,7 @@ STEP_OF_STAGE = {
     "build_features": "featurize",
     "train_f": "train-feedback",
     "train_mf": "train-status",
+    "train_chooser": "train-policy",
     "judge_candidate": "evaluate",
     "assemble": "release",
 }

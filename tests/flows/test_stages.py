@@ -20,6 +20,7 @@ from flows.stages.featurize import featurize
 from flows.stages.release import release
 from flows.stages.snapshot import snapshot
 from flows.stages.train import train_feedback, train_status
+from flows.stages.train_policy import train_policy
 from flows.stages.validate import validate
 from flows.workspace import Workspace, read_json
 from models.release import Release
@@ -42,6 +43,7 @@ def run_all(workspace: Workspace, params: Params, therapy: Path, data: Path) -> 
     featurize(workspace, params)
     train_feedback(workspace, params)
     train_status(workspace, params)
+    train_policy(workspace, params)
     evaluate(workspace, params, ORIGIN)
     release(workspace)
 
@@ -94,7 +96,15 @@ def test_every_stage_depends_on_what_the_stages_before_it_wrote() -> None:
         "featurize": {"snapshot", "validation"},
         "train-feedback": {"snapshot", "features"},
         "train-status": {"snapshot", "features"},
-        "evaluate": {"snapshot", "validation", "features", "training-feedback", "training-status"},
+        "train-policy": {"snapshot", "validation", "features", "training-feedback", "training-status"},
+        "evaluate": {
+            "snapshot",
+            "validation",
+            "features",
+            "training-feedback",
+            "training-status",
+            "training-policy",
+        },
         "release": {"candidate", "evaluation"},
     }
     for name, folders in reads.items():
@@ -257,6 +267,7 @@ def test_a_predictor_that_cannot_be_trained_says_why_and_nothing_stops(
         (workspace.features / "amounts.json").write_text((whole.features / "amounts.json").read_text())
     train_feedback(workspace, harder)
     train_status(workspace, harder)
+    train_policy(workspace, harder)
     chosen = read_json(workspace.training("feedback") / "choice.json")
     assert chosen["chosen"] is None
     assert re.search(reason, chosen["reason"])

@@ -23,9 +23,10 @@ from flows.stages.featurize import featurize
 from flows.stages.release import release
 from flows.stages.snapshot import snapshot
 from flows.stages.train import train_feedback, train_status
+from flows.stages.train_policy import train_policy
 from flows.stages.validate import validate
 from flows.workspace import Workspace, read_json
-from models import choice
+from models.policies import Decisions, Dpo
 from posology import safety
 from posology.errors import NotSigned, Refused
 from posology.simulators import simulate
@@ -48,6 +49,7 @@ def trained(folder: Path, params: Params, therapy: str, *, patients: int, seed: 
     featurize(workspace, params)
     train_feedback(workspace, params)
     train_status(workspace, params)
+    train_policy(workspace, params)
     return workspace
 
 
@@ -77,7 +79,7 @@ def variant(good: Workspace, tmp_path: Path) -> Variant:
     def make(*own: str) -> Workspace:
         workspace = Workspace(tmp_path / "work")
         workspace.root.mkdir()
-        for part in ("snapshot", "validation", "features", "training-feedback", "training-status"):
+        for part in ("snapshot", "validation", "features", "training-feedback", "training-status", "training-policy"):
             if part not in own:
                 (workspace.root / part).symlink_to(good.root / part)
             else:
@@ -178,14 +180,14 @@ def test_a_log_without_propensities_is_not_enough_to_trust_a_policy(
 def test_a_policy_that_prefers_what_helps_least_is_refused(
     promotion: Promotion, variant: Variant, params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prefer = choice.content_probabilities
+    prefer = Dpo.probabilities
 
-    def prefer_the_opposite(*args: object, **more: object) -> np.ndarray:
-        best = prefer(*args, **more)  # type: ignore[arg-type]
+    def prefer_the_opposite(policy: Dpo, decisions: Decisions) -> np.ndarray:
+        best = prefer(policy, decisions)
         least = np.where(best > 0, best.max(axis=1, keepdims=True) + 1e-3 - best, 0.0) ** 4
         return least / least.sum(axis=1, keepdims=True)
 
-    monkeypatch.setattr(choice, "content_probabilities", prefer_the_opposite)
+    monkeypatch.setattr(Dpo, "probabilities", prefer_the_opposite)
     verdicts = judged(variant(), params)
     assert verdicts["G401"] != "pass"
     assert verdicts["all"] != "pass"

@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 from polars.testing import assert_frame_equal
 
+from models.policies import Random
 from models.predictors.predictor import Predictor
 from models.release import Release, save_release
 from posology.errors import CannotDo, NotFound
 
-PARTS = ["therapy.json", "contents.parquet", "envelope.json", "feedback/mean.cbm", "status/predictor.json"]
+PARTS = [
+    "therapy.json",
+    "policy.json",
+    "contents.parquet",
+    "envelope.json",
+    "feedback/mean.cbm",
+    "status/predictor.json",
+]
 
 
 @pytest.fixture
@@ -41,7 +49,7 @@ def test_what_was_saved_is_loaded(release, mci, cohort, predictors, feature_tabl
 
 def test_the_name_says_the_therapy_and_the_digest(release):
     assert release.name == f"mci-{release.digest[:12]}"
-    assert set(release.digests) == {"therapy", "contents", "envelope", "feedback", "status"}
+    assert set(release.digests) == {"therapy", "contents", "envelope", "feedback", "status", "policy"}
 
 
 def test_the_same_parts_have_the_same_name(release, tmp_path):
@@ -53,6 +61,7 @@ def test_any_other_part_gives_another_name(release, mci, tmp_path):
         {"therapy": mci.model_copy(update={"version": 2})},
         {"contents": release.contents[1:]},
         {"envelope": {}},
+        {"policy": Random()},
         {"predictors": {"feedback": release.feedback}},
         {"predictors": {"feedback": release.status, "status": release.feedback}},
     ]

@@ -6,7 +6,8 @@ import pytest
 from models.choice import choose
 from models.course import feedback_known
 from models.release import Release
-from models.treating import ReleasePolicy
+from models.released import Released
+from models.treating import Treating
 from posology.errors import CannotDo
 from posology.simulators import Cohort, World, simulate, treat
 from posology.simulators.truth import counted_feedback
@@ -17,7 +18,7 @@ from posology.therapy_file import load_therapy
 
 @pytest.fixture(scope="module")
 def treated(release: Release, mci: Therapy) -> Cohort:
-    return treat(World(mci, patients=6, seed=2, prefix="new", enrolment_days=5), ReleasePolicy(release), seed=2)
+    return treat(World(mci, patients=6, seed=2, prefix="new", enrolment_days=5), Treating(Released(release)), seed=2)
 
 
 def test_each_probability_is_the_one_the_service_would_have_logged(
@@ -45,8 +46,8 @@ def test_the_release_is_known_by_what_it_prefers(treated: Cohort, mci: Therapy) 
 
 
 def test_another_therapy_than_the_releases_is_refused(release: Release) -> None:
-    with pytest.raises(CannotDo, match=r"of therapy mci with 34 contents; expected .* tinnitus"):
-        treat(World(load_therapy("tinnitus"), patients=20, seed=1), ReleasePolicy(release), seed=1)
+    with pytest.raises(CannotDo, match=r"of therapy mci; expected tinnitus"):
+        treat(World(load_therapy("tinnitus"), patients=20, seed=1), Treating(Released(release)), seed=1)
 
 
 def test_feedback_counts_in_the_truth_as_in_what_models_learn_from(treated: Cohort, mci: Therapy) -> None:

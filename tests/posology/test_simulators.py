@@ -144,7 +144,6 @@ def test_probabilities_sum_to_one_over_the_eligible_and_none_is_tiny(therapy: Th
         patients=patients,
         situations=situations,
         eligible=eligible,
-        given_before=np.zeros(len(patients), dtype=int),
         content_feedback=lambda: np.full(world.contents.height, np.nan),
         known=lambda: Tables.from_rows(therapy),
     )

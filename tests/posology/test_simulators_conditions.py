@@ -8,13 +8,15 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from posology.errors import CannotDo
-from posology.simulators import MECHANISMS, Clinician, Cohort, Conditions, Oracle, Uniform, simulate, value_of
+from posology.simulators import MECHANISMS, Clinician, Cohort, Conditions, Oracle, simulate, value_of
 from posology.simulators.population import moved
 from posology.simulators.truth import counted_feedback
 from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 
 SWITCHES = [each.name for each in dataclasses.fields(Conditions)]
+
+CHANCE = Clinician(trying=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +58,7 @@ def test_every_switch_changes_what_comes(switch: str, therapy: Therapy) -> None:
 def errors_of_ips(therapy: Therapy, confounding: float) -> tuple[float, float]:
     """Standard errors by which the value of a policy that likes demanding contents is off: by logged, by true odds."""
     cohort = simulate(
-        therapy, patients=500, seed=3, weeks=1, policy=Uniform(), conditions=Conditions(confounding=confounding)
+        therapy, patients=500, seed=3, weeks=1, policy=CHANCE, conditions=Conditions(confounding=confounding)
     )
     ids = cohort.tables.contents["content_id"].to_list()
     rows = cohort.truth.decisions.select("decision_id", true="probability").join(
@@ -88,7 +90,7 @@ def test_without_confounding_logged_propensities_are_the_true_ones(therapy: Ther
 
 def test_logged_propensities_are_the_chance_given_what_is_recorded(therapy: Therapy) -> None:
     conditions = Conditions(confounding=1.0)
-    sessions = simulate(therapy, patients=300, seed=5, weeks=1, policy=Uniform(), conditions=conditions).tables.sessions
+    sessions = simulate(therapy, patients=300, seed=5, weeks=1, policy=CHANCE, conditions=conditions).tables.sessions
     weight = (1 / sessions["probability"] / sessions["eligible"].list.len()).to_numpy()
     assert abs(weight.mean() - 1) < 4 * weight.std() / len(weight) ** 0.5
 
@@ -107,7 +109,7 @@ def test_where_feedback_misleads_the_best_of_it_heals_less_than_chance(therapy: 
                     conditions=Conditions(misleading=misleading),
                 )
             )
-            for policy in (Oracle(), Uniform())
+            for policy in (Oracle(), CHANCE)
         )
         gain[misleading] = of_best - of_chance
     assert gain[0.0] > 0.3
@@ -138,7 +140,7 @@ def test_drift_changes_over_the_calendar_what_is_liked_and_who_comes(therapy: Th
 def test_sites_differ_in_who_comes_and_how_they_answer(therapy: Therapy) -> None:
     spread = {}
     for sites in (0.0, 1.0):
-        cohort = simulate(therapy, patients=500, seed=4, weeks=1, policy=Uniform(), conditions=Conditions(sites=sites))
+        cohort = simulate(therapy, patients=500, seed=4, weeks=1, policy=CHANCE, conditions=Conditions(sites=sites))
         site = cohort.tables.users.select("user_id", "site")
         status = cohort.truth.patients.join(site, on="user_id").group_by("site").agg(pl.col("status_at_start").mean())
         answers = cohort.tables.sessions.with_columns(value=counted_feedback(therapy, cohort.tables.sessions))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from posology.simulators import MECHANISMS, Cohort, Uniform, World, simulate
+from posology.simulators import MECHANISMS, Clinician, Cohort, World, simulate
 from posology.simulators.comments import OPENINGS, REASONS, Signs, comments
 from posology.simulators.life import Life
 from posology.simulators.mechanism import Mechanism
@@ -27,7 +27,7 @@ def therapy(request: pytest.FixtureRequest) -> Therapy:
 
 @pytest.fixture(scope="module")
 def cohort() -> Cohort:
-    return simulate(load_therapy("mci"), patients=150, seed=8, weeks=4, policy=Uniform())
+    return simulate(load_therapy("mci"), patients=150, seed=8, weeks=4, policy=Clinician(trying=1.0))
 
 
 def life_of(therapy: Therapy, mechanism: Mechanism, n: int = 40) -> Life:

@@ -11,7 +11,7 @@ import pytest
 from models.simulators import Fitted, FittedWorld
 from models.simulators.log import Log
 from posology.errors import TooSmall
-from posology.simulators import Cohort, Simulator, Uniform, simulate, treat
+from posology.simulators import Clinician, Cohort, Simulator, simulate, treat
 from posology.simulators.truth import counted_feedback
 from posology.tables import Tables
 from posology.therapy import Therapy
@@ -61,7 +61,7 @@ def test_ids_are_new_and_words_are_left_out(known: Cohort, lived: Cohort) -> Non
 def test_the_course_of_a_simulated_patient_is_the_course_its_tables_tell(fitted: Fitted) -> None:
     """Whoever folds the tables afterwards finds the features the simulation used."""
     world = _Watched(fitted, patients=25, seed=4)
-    tables = treat(world, Uniform(), seed=4).tables
+    tables = treat(world, Clinician(trying=1.0), seed=4).tables
     log = Log.of(world.therapy, tables, contents=world.contents)
     used = pl.DataFrame(world.watched, schema=["user_id", "at", "content"], orient="row").with_row_index("nth")
     found = pl.DataFrame({"user_id": tables.sessions["user_id"], "at": log.decided_at}).with_row_index("row")
@@ -124,9 +124,9 @@ def test_time_goes_forward_and_nothing_happens_before_enrolment(lived: Cohort) -
 def test_the_same_seed_gives_the_same_cohort(mci: Therapy, known: Cohort) -> None:
     some = known.tables.of_users(known.tables.users["user_id"][:30])
     fits = [Fitted.fit(mci, some) for _ in range(2)]
-    cohorts = [treat(FittedWorld(fit, patients=6, seed=6), Uniform(), seed=6) for fit in fits]
+    cohorts = [treat(FittedWorld(fit, patients=6, seed=6), Clinician(trying=1.0), seed=6) for fit in fits]
     assert cohorts[0].tables.sessions.equals(cohorts[1].tables.sessions)
-    other = treat(FittedWorld(fits[0], patients=6, seed=7), Uniform(), seed=7)
+    other = treat(FittedWorld(fits[0], patients=6, seed=7), Clinician(trying=1.0), seed=7)
     assert not cohorts[0].tables.sessions.equals(other.tables.sessions)
 
 
@@ -135,7 +135,7 @@ def test_it_is_a_simulator_that_can_start_on_any_day(fitted: Fitted) -> None:
     world: Simulator = FittedWorld(fitted, patients=30, seed=1, start=start, prefix="p", enrolment_days=1)
     assert world.users["enrolled_at"].dt.date().unique().to_list() == [start.date()]
     assert world.users["user_id"].str.starts_with("p-").all()
-    assert treat(world, Uniform(), seed=1).tables.sessions.height > 500
+    assert treat(world, Clinician(trying=1.0), seed=1).tables.sessions.height > 500
 
 
 def test_situations_come_first_and_days_do_not_go_back(fitted: Fitted) -> None:
@@ -176,6 +176,6 @@ def test_the_other_therapies_are_learned_as_well(name: str) -> None:
 
     therapy = load_therapy(name)
     tables = simulate(therapy, patients=40, seed=3, weeks=1).tables
-    lived = treat(FittedWorld(Fitted.fit(therapy, tables), patients=20, seed=1), Uniform(), seed=1).tables
+    lived = treat(FittedWorld(Fitted.fit(therapy, tables), patients=20, seed=1), Clinician(trying=1.0), seed=1).tables
     assert lived.sessions.height > 100
     assert lived.measurements.height > 20

@@ -9,23 +9,31 @@ from models.batches import patient_batches
 from models.choice import score
 from models.policies.decisions import Decisions
 from models.release import Release
+from posology.errors import CannotDo
 
 
 @dataclass(frozen=True)
 class Released:
-    """Gives contents the probabilities that the release would give them."""
+    """Gives contents the probabilities that the release's service would give them, shield and all."""
 
     release: Release
 
     def probabilities(self, decisions: Decisions) -> np.ndarray:
-        """(n, n_contents) in the order of the log's contents; one the release does not know has none.
+        """(n, n_contents) in the order of the decisions' contents; one the release does not know has none.
 
-        A content of the release that the log does not know is not offered.
+        A content of the release that the decisions do not know is not offered.
+
+        Raises:
+            CannotDo: the decisions are of another therapy.
         """
-        ids = decisions.tables.contents["content_id"]
-        place = self.release.features.contents.places(ids)  # of the log's contents in the release
-        known = np.flatnonzero(place >= 0)
-        offered = np.zeros((len(decisions), self.release.contents.height), dtype=bool)
+        release = self.release
+        if release.therapy.name != decisions.therapy.name:
+            raise CannotDo(
+                f"release {release.name} is of therapy {release.therapy.name}; expected {decisions.therapy.name}"
+            )
+        place = release.features.contents.places(decisions.tables.contents["content_id"])
+        known = np.flatnonzero(place >= 0)  # of the decisions' contents
+        offered = np.zeros((len(decisions), release.contents.height), dtype=bool)
         offered[:, place[known]] = decisions.eligible[:, known]
         found = np.zeros(decisions.eligible.shape)
         found[:, known] = self._scored(decisions, offered)[:, place[known]]

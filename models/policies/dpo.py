@@ -1,0 +1,77 @@
+"""Dynamic Personalized Optimization: the therapy's objective over predicted F and what contents do to Mf."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from models.policies.decisions import Decisions
+from models.policies.exploration import explored
+from models.policies.policy import Predictors
+from models.policies.status_effects import StatusEffects
+from models.predictors.predictor import Predictor
+from posology.therapy import Therapy
+
+SURE = 1.0  # standard errors by which a content must be worse for Mf to be left out; docs/decisions/0004
+
+
+@dataclass(frozen=True)
+class Dpo:
+    """The content that promises most, by the objective of the therapy.
+
+    ``feedback``: the largest F. ``status``: the best Mf. ``constrained``: the
+    largest F among contents whose Mf is not inferior. With the therapy's
+    exploration.
+
+    Attributes:
+        therapy: objective, margin and exploration.
+        feedback: predicts F.
+        effects: of contents on Mf. None where too little was there to learn
+            them: then no content is known to be inferior.
+    """
+
+    kind: ClassVar[str] = "dpo"
+    therapy: Therapy = field(repr=False)
+    feedback: Predictor | None
+    effects: StatusEffects | None = field(default=None, repr=False)
+
+    def probabilities(self, decisions: Decisions) -> np.ndarray:
+        """(n, n_contents) see ``explored``.
+
+        Raises:
+            ValueError: the objective needs a prediction that is not there.
+        """
+        feedback = decisions.predicted(self.feedback)[:, :, 0] if self.feedback else None
+        competing = decisions.eligible & self._not_inferior(feedback, decisions.eligible)
+        return explored(self._score(feedback), competing, decisions.eligible, self.therapy.exploration)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The effects; the rest is in the release."""
+        return {"effects": self.effects.parameters if self.effects else None}
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any], therapy: Therapy, predictors: Predictors) -> Self:
+        """With the predictors there are."""
+        effects = parameters["effects"]
+        return cls(therapy, predictors.get("feedback"), StatusEffects.of(effects) if effects else None)
+
+    def _not_inferior(self, feedback: np.ndarray | None, eligible: np.ndarray) -> np.ndarray:
+        """(n, n_contents) not surely worse for Mf than the best, by more than a decision's share of the margin."""
+        if self.therapy.objective != "constrained" or self.effects is None:
+            return eligible
+        loss = self.effects.loss(feedback, eligible)
+        allowed = (self.therapy.noninferiority_margin or 0.0) / self.effects.decisions
+        return loss.mean - SURE * loss.error <= allowed + 1e-9
+
+    def _score(self, feedback: np.ndarray | None) -> np.ndarray:
+        """(n, n_contents) F; or what a course of the content would do to Mf, in smallest important changes."""
+        if self.therapy.objective == "status":
+            if self.effects is None or self.therapy.status is None:
+                raise ValueError("objective status needs to know what contents do to Mf")
+            whole_course = self.effects.gain(feedback) * self.effects.decisions
+            return whole_course / self.therapy.status.smallest_important_change
+        if feedback is None:
+            raise ValueError(f"objective {self.therapy.objective} needs predictions of F")
+        return feedback
