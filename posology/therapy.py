@@ -5,6 +5,7 @@ YAML and adds the line to each message.
 """
 
 import sys
+from operator import not_
 from typing import Annotated, Any, Literal, Self
 
 import polars as pl
@@ -43,7 +44,7 @@ class Column(_Checked):
     """One declared column of U, C, F or the context.
 
     ``protected`` marks a column whose groups are compared for fairness. A text,
-    embedding, image or series becomes a feature unless ``encode`` is false.
+    embedding, image or series becomes a feature where ``encode`` is true.
     """
 
     kind: Literal["number", "category", "boolean", "text", "embedding", "image", "series"]
@@ -52,7 +53,7 @@ class Column(_Checked):
     unit: str | None = None
     values: tuple[str, ...] | None = None
     protected: bool = False
-    encode: bool = Field(default=True, exclude_if=bool)  # not in the digest of a therapy that says nothing of it
+    encode: bool = Field(default=False, exclude_if=not_)  # not in the digest of a therapy that says nothing of it
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -64,7 +65,7 @@ class Column(_Checked):
             raise ValueError("values belong to kind category, and a category needs them")
         if self.values is not None and (not self.values or len(set(self.values)) < len(self.values)):
             raise ValueError("values must be one or more different names")
-        if not self.encode and self.kind in {"number", "category", "boolean"}:
+        if self.encode and self.kind in {"number", "category", "boolean"}:
             raise ValueError(f"encode belongs to kinds text, embedding, image and series, not {self.kind}")
         return self
 

@@ -24,7 +24,21 @@ TOLERANCE = 1e-4  # of a unit vector's entries: processors differ in the last bi
 
 
 def encodable(therapy: Therapy) -> Iterator[tuple[Part, str, Column]]:
-    """The columns that an encoder can be fitted for; pictures of contents are not among them."""
+    """The columns that the therapy asks to encode."""
+    return (each for each in _columns(therapy) if each[2].encode and _can_be_encoded(each))
+
+
+def not_encoded(therapy: Therapy) -> list[str]:
+    """Names of the text, embeddings, pictures and series that it does not, and of pictures of contents."""
+    return [each[1] for each in _columns(therapy) if not (each[2].encode and _can_be_encoded(each))]
+
+
+def _can_be_encoded(column: tuple[Part, str, Column]) -> bool:
+    part, _, about = column
+    return (part, about.kind) != ("content", "image")
+
+
+def _columns(therapy: Therapy) -> Iterator[tuple[Part, str, Column]]:
     feedback = therapy.feedback.columns if therapy.feedback else {}
     parts: Mapping[Part, Mapping[str, Column]] = {
         "user": therapy.user,
@@ -34,7 +48,7 @@ def encodable(therapy: Therapy) -> Iterator[tuple[Part, str, Column]]:
     }
     for part, columns in parts.items():
         for name, column in columns.items():
-            if column.kind in KINDS and column.encode and (part, column.kind) != ("content", "image"):
+            if column.kind in KINDS:
                 yield part, name, column
 
 

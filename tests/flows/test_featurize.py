@@ -96,7 +96,7 @@ def test_a_course_of_fifty_thousand_sessions_is_folded_like_any_other(accepted, 
 
 def test_pictures_beside_the_tables_travel_with_the_snapshot_and_become_features(cohort, params, tmp_path):
     therapy = yaml.safe_load(find_therapy("mci").read_text())
-    therapy["user"]["garden"] = {"kind": "image"}
+    therapy["user"]["garden"] = {"kind": "image", "encode": True}
     (tmp_path / "gardens.yaml").write_text(yaml.safe_dump({**therapy, "name": "gardens"}))
     data, rng = tmp_path / "data", np.random.default_rng(5)
     names = [f"{number % 7}/garden-{number}.png" for number in range(PATIENTS)]

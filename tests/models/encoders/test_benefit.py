@@ -38,7 +38,7 @@ NEUTRAL = ("Done", "So so", "OK", "Got through it")
 @pytest.fixture(scope="module")
 def talkative(drill: Therapy) -> Therapy:
     raw = drill.model_dump(mode="json")
-    raw["feedback"]["columns"]["comment"] = {"kind": "text"}
+    raw["feedback"]["columns"]["comment"] = {"kind": "text", "encode": True}
     return Therapy.model_validate(raw)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from models.contents import ContentArrays
 from models.encoders import Encoders
 from models.encoders.encoder import Encoder
-from models.encoders.encoders import encodable
+from models.encoders.encoders import encodable, not_encoded
 from models.encoders.fitting import SampledValues, fit_encoders
 from models.encoders.projection import Projection
 from models.features import Features
@@ -40,10 +40,11 @@ vectors = st.lists(st.sampled_from([0.0, 1.0, -2.5]), min_size=3, max_size=3)
 def diary(drill: Therapy) -> Therapy:
     """The drill with something to encode in every part."""
     raw = drill.model_dump(mode="json")
-    raw["user"]["voice"] = {"kind": "embedding"}
-    raw["context"]["steps"] = {"kind": "series"}
-    raw["content"]["about"] = {"kind": "text"}
-    raw["feedback"]["columns"]["comment"] = {"kind": "text"}
+    raw["user"]["story"]["encode"] = True
+    raw["user"]["voice"] = {"kind": "embedding", "encode": True}
+    raw["context"]["steps"] = {"kind": "series", "encode": True}
+    raw["content"]["about"] = {"kind": "text", "encode": True}
+    raw["feedback"]["columns"]["comment"] = {"kind": "text", "encode": True}
     for row in raw["catalogue"]:
         row["about"] = f"an exercise of {row['domain']}"
     return Therapy.model_validate(raw)
@@ -321,13 +322,25 @@ def test_what_cannot_be_used_is_left_out_with_a_reason(diary, tmp_path, monkeypa
     assert encoders.found["comment"]["left_out"] == "the extra multimodal is not installed"
 
 
-def test_a_column_can_be_declared_as_not_to_be_encoded(diary):
+def test_only_what_the_therapy_asks_for_is_encoded(diary):
     raw = diary.model_dump(mode="json")
     raw["feedback"]["columns"]["comment"]["encode"] = False
     quiet = Therapy.model_validate(raw)
     assert [name for _, name, _ in encodable(diary)] == ["story", "voice", "steps", "about", "comment"]
     assert [name for _, name, _ in encodable(quiet)] == ["story", "voice", "steps", "about"]
+    assert not_encoded(quiet) == ["comment"]
     assert quiet.digest != diary.digest
+
+
+def test_a_therapy_that_asks_for_nothing_keeps_its_digest(drill):
+    assert "encode" not in drill.model_dump_json()
+
+
+def test_numbers_need_no_encoder(drill):
+    raw = drill.model_dump(mode="json")
+    raw["user"]["age"]["encode"] = True
+    with pytest.raises(ValueError, match="encode belongs to kinds text, embedding, image and series, not number"):
+        Therapy.model_validate(raw)
 
 
 def test_features_without_encoders_are_what_they_were(diary, features):
