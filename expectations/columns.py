@@ -25,6 +25,11 @@ def declared(columns: Mapping[str, Column], usual_lengths: Mapping[str, int] | N
             yield native(gxe.ExpectColumnValuesToBeInSet, "V205", name, says, value_set=list(values))
         elif column.kind == "embedding":
             yield from _embedding(name, (usual_lengths or {}).get(name))
+        elif column.kind == "series":
+            is_number = pl.element().is_finite().fill_null(value=True)
+            yield holds(
+                "V203", name, "holds finite numbers and gaps only", pl.col(name).list.eval(is_number).list.all()
+            )
 
 
 def _in_range(name: str, column: Column) -> Iterator[Rule]:

@@ -40,6 +40,7 @@ def champion_served(home: Home, settings: Settings, therapy: str, *, port: int |
     token = settings.token.get_secret_value() if settings.token else home.token()
     environment = {
         "POSOLOGY_STORE_URL": settings.store_url,
+        "POSOLOGY_FILES": str(settings.files.expanduser().absolute()),
         "POSOLOGY_TOKEN": token,
         "POSOLOGY_APPROVAL": str(promotion.approval_file(version)),
         "POSOLOGY_DEMO": str(home.kind == "demo").lower(),

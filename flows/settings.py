@@ -30,6 +30,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(default=Path(".posology"), description="folder of everything embedded; made absolute")
     store_url: str = Field(default="", repr=False, description="operational store; default: SQLite in the home")
+    files: Path = Field(default=Path(), description="folder of the pictures that the store's rows name")
     mlflow_tracking_uri: str = Field(default="", repr=False, description="default: SQLite in the home")
     prefect_api_url: str | None = Field(default=None, description="None: a local server in the home")
     dask_address: str | None = Field(
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
         home = Path(values.get("home") or ".posology").expanduser().absolute()
         return {
             "store_url": f"sqlite:///{home / 'store.db'}",
+            "files": home / "files",
             "mlflow_tracking_uri": f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
             **values,
             "home": home,

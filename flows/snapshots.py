@@ -10,10 +10,10 @@ from typing import Any
 from flows.home import Home
 from flows.versioning import add_to_dvc, ensure_repository
 from flows.workspace import read_json, write_json
-from posology.digests import digest_of_file
+from posology.digests import digest_of_file, digest_of_folder
 from posology.errors import CannotDo, NotFound
 from posology.files import whole_folder
-from posology.tables import NAMES
+from posology.tables import FILES, NAMES
 from posology.therapy_file import load_therapy
 
 
@@ -131,6 +131,8 @@ def damage_of(folder: Path, name: str) -> list[str]:
     told = read_json(manifest)
     digests = {f"tables/{table}.parquet": told["sha256"][table] for table in NAMES}
     wrong = [file for file, digest in digests.items() if not _holds(folder / file, digest)]
+    if "files" in told and digest_of_folder(folder / "tables" / FILES) != told["files"]:
+        wrong.append(f"tables/{FILES}")
     return wrong if _therapy_holds(folder, told["therapy_digest"]) else [*wrong, "therapy.yaml"]
 
 

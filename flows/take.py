@@ -56,5 +56,5 @@ def take_and_keep(
 def _from_store(therapy: Therapy, settings: Settings, as_of: datetime | None) -> Tables:
     from serving.store import Store
 
-    with closing(Store.open(settings.store_url, therapy)) as store:
+    with closing(Store.open(settings.store_url, therapy, files=settings.files)) as store:
         return store.snapshot(catalogue_of(therapy), as_of=as_of)

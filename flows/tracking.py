@@ -17,6 +17,7 @@ from flows.killed_runs import COMPLETED, OWNER, sweep
 from flows.pyfunc_signature import example_rows, signature_of
 from flows.trials_tracking import log_trials
 from flows.workspace import Workspace, read_json
+from models.encoders import Encoders
 from models.release import save_release
 from models.targets import Target
 from posology.digests import digest_of_file
@@ -26,8 +27,14 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _pinned(name: str) -> str:
+    return f"{name}=={version(name)}"
+
+
 REQUIREMENTS = tuple(
-    f"{name}=={version(name)}"
+    _pinned(name)
     for name in ("catboost", "scikit-learn", "polars", "numpy", "numba", "pandas", "pyarrow", "pydantic", "pyyaml")
 )
 
@@ -146,10 +153,11 @@ class Tracker:
                 contents=candidate.contents,
                 predictors={target: candidate.predictors[target]},
                 envelope=candidate.params.envelope,
+                encoders=candidate.encoders,
             )
-            return self._log_pyfunc(alone, therapy, candidate.contents)
+            return self._log_pyfunc(alone, therapy, candidate.contents, candidate.encoders)
 
-    def _log_pyfunc(self, release: Path, therapy: Therapy, contents: pl.DataFrame) -> str:
+    def _log_pyfunc(self, release: Path, therapy: Therapy, contents: pl.DataFrame, encoders: Encoders) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow hints at what it would do without a signature
             info = self._mlflow.pyfunc.log_model(
@@ -159,7 +167,7 @@ class Tracker:
                 code_paths=[str(ROOT / "posology"), str(ROOT / "models")],
                 signature=signature_of(therapy),
                 input_example=example_rows(therapy, contents),
-                pip_requirements=list(REQUIREMENTS),
+                pip_requirements=[*REQUIREMENTS, *(_pinned(name) for name in encoders.distributions)],
             )
         return str(info.model_uri)
 

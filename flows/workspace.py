@@ -1,13 +1,13 @@
 """Where the stages of one run read and write."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from models.targets import Target
 from posology.files import write_whole
-from posology.tables import Tables
+from posology.tables import FILES, Tables
 from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 
@@ -35,8 +35,14 @@ class Workspace:
 
     @property
     def features(self) -> Path:
-        """``feedback.parquet``, ``status.parquet`` and ``amounts.json``."""
+        """``feedback.parquet``, ``status.parquet``, ``amounts.json`` and ``encoders/``."""
         return self.root / "features"
+
+    @property
+    def files(self) -> Path | None:
+        """The pictures that the tables name, if there are any."""
+        files = self.snapshot / "tables" / FILES
+        return files if files.is_dir() else None
 
     def training(self, target: Target) -> Path:
         """One folder a kind of predictor, and ``choice.json``."""
@@ -64,7 +70,7 @@ class Workspace:
 
     def accepted(self, therapy: Therapy) -> Tables:
         """The tables that validation let through."""
-        return Tables.read(self.validation / "accepted", therapy)
+        return replace(Tables.read(self.validation / "accepted", therapy), files=self.files)
 
     def therapy(self) -> Therapy:
         """The therapy this run is about, as it was when the run began."""

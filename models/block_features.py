@@ -1,13 +1,15 @@
 """What one block of patients adds to the feature tables; all that is pickled to work on it elsewhere."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from models.contents import ContentArrays
+from models.encoders import Encoders
 from models.features import Features
 from models.split import split_at
 from models.targets import Target, target_rows, targets_of
@@ -49,14 +51,18 @@ class FeatureTables:
     Attributes:
         as_of: when the data of all patients end.
         cuts: target → the last moment of the past.
+        encoders: of words, embeddings, pictures and series.
+        files: folder of the pictures.
     """
 
     as_of: datetime | None
     cuts: Mapping[Target, datetime | None]
+    encoders: Encoders
+    files: Path | None
 
     def __call__(self, block: Block) -> Frames:
-        tables = Tables.conform(block.therapy, block.read())
-        features = Features(block.therapy, ContentArrays(block.therapy, tables.contents))
+        tables = replace(Tables.conform(block.therapy, block.read()), files=self.files)
+        features = Features(block.therapy, ContentArrays(block.therapy, tables.contents), self.encoders)
         return {target: self._table(features, tables, target) for target in self.cuts}
 
     def _table(self, features: Features, tables: Tables, target: Target) -> pl.DataFrame:

@@ -158,7 +158,7 @@ def _known(release: Release, tables: Tables, now: datetime, context: Mapping[str
     }
     schema = schema_of("sessions", release.therapy)
     pending = pl.DataFrame([{name: row.get(name) for name in schema}], schema=schema)
-    return Tables(tables.users, measured, release.contents, past.vstack(pending))
+    return Tables(tables.users, measured, release.contents, past.vstack(pending), tables.files)
 
 
 def _offered(release: Release, candidates: Sequence[str] | None) -> np.ndarray | None:

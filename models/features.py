@@ -9,6 +9,7 @@ import polars as pl
 
 from models.contents import ContentArrays
 from models.course import courses_of
+from models.encoders import NO_ENCODERS, Encoders
 from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Courses, fold
 from posology.errors import TableError
 from posology.safety import RecentDoses
@@ -37,18 +38,20 @@ class Features:
     """Makes the same features for training and for serving.
 
     Every feature is a number: booleans are 0 and 1, categories one column a
-    value, what is missing is NaN. Text, embeddings and images are not used.
+    value, what is missing is NaN. Text, embeddings, images and series are left
+    out where no encoder was fitted for them.
     """
 
     therapy: Therapy
     contents: ContentArrays
+    encoders: Encoders = NO_ENCODERS
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         per_number = (f"{number}_{name}" for number in self.contents.number_names for name in PER_NUMBER)
         encoded = (*_names(self.therapy.user), *_names(self.therapy.context), *_names(self.therapy.content))
-        return (*COURSE, *CANDIDATE, *per_number, PLACE, *encoded)
+        return (*COURSE, *CANDIDATE, *per_number, PLACE, *encoded, *self.encoders.names)
 
     @cached_property
     def course_names(self) -> tuple[str, ...]:
@@ -113,10 +116,11 @@ class Features:
     def _join(
         self, matrix: np.ndarray, tables: Tables, users: np.ndarray, sessions: np.ndarray, places: np.ndarray
     ) -> None:
-        """Write what the fold does not tell into the last columns: the place, U, context and the content's columns."""
+        """Write what the fold does not tell into the last columns: the place, U, context, C, and what is encoded."""
         user, context = _encode(tables.users, self.therapy.user), _encode(tables.sessions, self.therapy.context)
         told = ((user, users), (context, sessions), (self._encoded_contents, places))
         columns = [places, *(column[rows] for encoded, rows in told for column in encoded)]
+        columns += self.encoders.columns(tables, self.contents.table, users=users, sessions=sessions, places=places)
         for number, column in enumerate(columns, start=len(self.names) - len(columns)):
             matrix[:, number] = column
 

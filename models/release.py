@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from models.contents import ContentArrays
+from models.encoders import NO_ENCODERS, Encoders
 from models.features import Features
 from models.policies.dpo import Dpo
 from models.policies.kinds import load_policy, save_policy
@@ -26,6 +27,7 @@ PARTS = {
     "therapy": "therapy.json",
     "contents": "contents.parquet",
     "envelope": "envelope.json",
+    "encoders": "encoders",
     "feedback": "feedback",
     "status": "status",
     "policy": "policy.json",
@@ -35,7 +37,7 @@ ALWAYS = ("therapy", "contents", "envelope", "policy")
 
 @dataclass(frozen=True)
 class Release:
-    """Therapy, contents, predictors, policy and envelope, each by digest.
+    """Therapy, contents, encoders, predictors, policy and envelope, each by digest.
 
     The shield is in the therapy, and so are objective and exploration. A
     predictor is None where the therapy does not declare its target.
@@ -48,6 +50,7 @@ class Release:
     policy: Kept = field(repr=False)
     envelope: Mapping[str, Any] = field(repr=False)
     digests: Mapping[str, str] = field(repr=False)
+    encoders: Encoders = field(default=NO_ENCODERS, repr=False)
 
     @property
     def digest(self) -> str:
@@ -62,7 +65,7 @@ class Release:
     @cached_property
     def features(self) -> Features:
         """The feature maker of this release's therapy and contents."""
-        return Features(self.therapy, ContentArrays(self.therapy, self.contents))
+        return Features(self.therapy, ContentArrays(self.therapy, self.contents), self.encoders)
 
     @classmethod
     def load(cls, folder: Path) -> "Release":
@@ -70,7 +73,7 @@ class Release:
 
         Raises:
             NotFound: no release there.
-            CannotDo: a part was changed after the release was made.
+            CannotDo: a part was changed after the release was made, or its encoders cannot run here.
         """
         about, found = _about(folder), _digests(folder)
         promised = dict.fromkeys(ALWAYS, "") | about["digests"]
@@ -89,6 +92,7 @@ class Release:
             policy=load_policy(folder / "policy.json", therapy, predictors),
             envelope=json.loads((folder / "envelope.json").read_text()),
             digests=found,
+            encoders=Encoders.load(folder / "encoders"),
         )
 
 
@@ -99,6 +103,7 @@ def save_release(
     contents: pl.DataFrame,
     predictors: Mapping[Target, Predictor],
     envelope: Mapping[str, Any],
+    encoders: Encoders = NO_ENCODERS,
     policy: Kept | None = None,
 ) -> Release:
     """Write a release folder, whole or not at all, and read it back.
@@ -109,12 +114,15 @@ def save_release(
         contents: what may be given.
         predictors: those there are.
         envelope: what retraining may change.
+        encoders: of words, embeddings, pictures and series.
         policy: what chooses; ``Dpo`` by the therapy's objective when not given.
     """
     with whole_folder(folder) as partial:
         write_whole(partial / "therapy.json", therapy.model_dump_json(indent=1))
         contents.write_parquet(partial / "contents.parquet")
         write_whole(partial / "envelope.json", json.dumps(envelope, indent=1, sort_keys=True))
+        if encoders.found:
+            encoders.save(partial / "encoders")
         for target, predictor in predictors.items():
             predictor.save(partial / target)
         save_policy(partial / "policy.json", policy or Dpo(therapy, predictors.get("feedback")))

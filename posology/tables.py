@@ -29,6 +29,7 @@ ORDERS = {
     "contents": ("content_id",),
     "sessions": ("user_id", "decided_at", "decision_id"),
 }
+FILES = "files"  # folder beside the tables
 OPTIONAL = frozenset(
     (
         *("site", "consent_withdrawn_at"),
@@ -80,13 +81,15 @@ class Tables:
     """What is known of all patients: users, measurements, contents, sessions.
 
     Each frame has exactly the columns and types of ``schema_of`` and is
-    sorted as in ``ORDERS``, so equal data are written as equal bytes.
+    sorted as in ``ORDERS``, so equal data are written as equal bytes. Where
+    they name files (pictures), those are in the folder ``files``, if there is one.
     """
 
     users: pl.DataFrame
     measurements: pl.DataFrame
     contents: pl.DataFrame
     sessions: pl.DataFrame
+    files: Path | None = None
 
     @classmethod
     def conform(cls, therapy: Therapy, raw: Mapping[str, pl.DataFrame]) -> Self:
@@ -95,7 +98,8 @@ class Tables:
         Raises:
             TableError: a column is missing, unknown, or of a type that does not fit.
         """
-        return cls(**{name: _conform(name, raw[name], therapy) for name in NAMES})
+        users, measurements, contents, sessions = (_conform(name, raw[name], therapy) for name in NAMES)
+        return cls(users, measurements, contents, sessions)
 
     @classmethod
     def from_rows(cls, therapy: Therapy, **rows: Sequence[Row]) -> Self:
@@ -115,8 +119,11 @@ class Tables:
 
     @classmethod
     def read(cls, folder: Path, therapy: Therapy) -> Self:
-        """The four Parquet files of a folder; see ``read_raw`` and ``conform``."""
-        return cls.conform(therapy, read_raw(folder, therapy))
+        """The four Parquet files of a folder, and its folder ``files``; see ``read_raw`` and ``conform``."""
+        files = folder / FILES
+        return dataclasses.replace(
+            cls.conform(therapy, read_raw(folder, therapy)), files=files if files.is_dir() else None
+        )
 
     def write(self, folder: Path) -> None:
         """Four Parquet files, the same bytes for the same data; the folder appears whole or not at all."""

@@ -5,6 +5,7 @@ YAML and adds the line to each message.
 """
 
 import sys
+from operator import not_
 from typing import Annotated, Any, Literal, Self
 
 import polars as pl
@@ -44,15 +45,17 @@ class _Checked(BaseModel):
 class Column(_Checked):
     """One declared column of U, C, F or the context.
 
-    ``protected`` marks a column whose groups are compared for fairness.
+    ``protected`` marks a column whose groups are compared for fairness. A text,
+    embedding, image or series becomes a feature where ``encode`` is true.
     """
 
-    kind: Literal["number", "category", "boolean", "text", "embedding", "image"]
+    kind: Literal["number", "category", "boolean", "text", "embedding", "image", "series"]
     minimum: float | None = None
     maximum: float | None = None
     unit: str | None = None
     values: tuple[str, ...] | None = None
     protected: bool = False
+    encode: bool = Field(default=False, exclude_if=not_)  # not in the digest of a therapy that says nothing of it
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -64,6 +67,8 @@ class Column(_Checked):
             raise ValueError("values belong to kind category, and a category needs them")
         if self.values is not None and (not self.values or len(set(self.values)) < len(self.values)):
             raise ValueError("values must be one or more different names")
+        if self.encode and self.kind in {"number", "category", "boolean"}:
+            raise ValueError(f"encode belongs to kinds text, embedding, image and series, not {self.kind}")
         return self
 
     @property
@@ -73,6 +78,7 @@ class Column(_Checked):
             "number": pl.Float64(),
             "boolean": pl.Boolean(),
             "embedding": pl.List(pl.Float64()),
+            "series": pl.List(pl.Float64()),
         }.get(self.kind, pl.String())
 
     def holds(self, value: object) -> bool:
@@ -87,6 +93,8 @@ class Column(_Checked):
             return isinstance(value, bool)
         if self.kind == "embedding":
             return isinstance(value, list) and all(_is_number(item) for item in value)
+        if self.kind == "series":
+            return isinstance(value, list) and all(item is None or _is_number(item) for item in value)
         return isinstance(value, str) and (self.values is None or value in self.values)
 
 

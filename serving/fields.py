@@ -105,8 +105,8 @@ class Fields:
             raise self.wrong(name, f"expected {_description(column)}")
         if column.kind == "number" and value is not None:
             return float(value)
-        if column.kind == "embedding" and value is not None:
-            return [float(item) for item in value]
+        if column.kind in {"embedding", "series"} and value is not None:
+            return [None if item is None else float(item) for item in value]
         return value
 
     def _take(self, name: str) -> Any:
@@ -137,4 +137,5 @@ def _description(column: Column) -> str:
     if column.kind == "number":
         low, high = column.minimum, column.maximum
         return "a number" + ("" if low is None else f" from {low:g}") + ("" if high is None else f" up to {high:g}")
-    return {"boolean": "true or false", "embedding": "a list of numbers"}.get(column.kind, "a text")
+    lists = {"embedding": "a list of numbers", "series": "a list of numbers and nulls"}
+    return {"boolean": "true or false", **lists}.get(column.kind, "a text")

@@ -57,7 +57,7 @@ class PosologyService:
         settings = read_settings()
         release = Release.load(RELEASE)
         _refuse_without_predictions(release)
-        self.store = Store.open(settings.store_url, release.therapy)
+        self.store = Store.open(settings.store_url, release.therapy, files=settings.files)
         door.app = create_app(release, self.store, settings, clock=utc_now)
 
     @bentoml.on_deployment

@@ -15,6 +15,7 @@ class ServiceSettings(BaseSettings):
 
     Attributes:
         store_url: where the operational store is.
+        files: folder of the pictures that patients' columns name; without it they count as missing.
         token: what callers send as ``Authorization: Bearer``.
         demo: lets a caller set the time with the header ``Posology-Now``.
         approval: JSON file ``{"since", "signatures"}`` that ``/v1/release`` shows.
@@ -25,6 +26,7 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     store_url: str = Field(min_length=1, repr=False)
+    files: Path | None = None
     token: SecretStr = Field(min_length=1)
     demo: bool = False
     approval: Path | None = None

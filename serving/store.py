@@ -7,6 +7,7 @@ row again changes nothing; the same id with another content is a ``Conflict``.
 import dataclasses
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -36,15 +37,17 @@ class Store:
     engine: sa.Engine
     therapy: Therapy
     clock: Clock = _now
+    files: Path | None = None
 
     @classmethod
-    def open(cls, url: str, therapy: Therapy, clock: Clock = _now) -> "Store":
+    def open(cls, url: str, therapy: Therapy, clock: Clock = _now, files: Path | None = None) -> "Store":
         """The store at ``sqlite:////path/store.db`` or ``postgresql://…``, made when it is not there.
 
         Args:
             clock: tells when a row was recorded.
+            files: folder of the pictures that patients' columns name.
         """
-        return cls(open_database(url), therapy, clock)
+        return cls(open_database(url), therapy, clock, files)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -153,7 +156,7 @@ class Store:
             measurements=rows_of(connection, sa.select(measurements).where(mine)),
             sessions=session_rows(connection, self.therapy, user_id=user_id, revision=revision, as_of=as_of),
         )
-        return tables if contents is None else dataclasses.replace(tables, contents=contents)
+        return dataclasses.replace(tables, contents=tables.contents if contents is None else contents, files=self.files)
 
     def _add_user(self, row: Row) -> None:
         with writing(self.engine) as connection:

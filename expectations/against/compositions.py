@@ -50,7 +50,11 @@ def _comparable(therapy: Therapy, table: str, rows: pl.DataFrame) -> Iterator[tu
     feedback: Columns = therapy.feedback.columns if therapy.feedback else {}
     declared = {"users": therapy.user, "measurements": {}, "sessions": {**therapy.context, **feedback}}[table]
     for name, column in declared.items():
-        yield name, _lengths(rows[name]) if column.kind in {"text", "embedding", "image"} else rows[name], True
+        yield (
+            name,
+            _lengths(rows[name]) if column.kind in {"text", "embedding", "image", "series"} else rows[name],
+            True,
+        )
     if table == "users":
         yield "site", rows["site"], False
     if table == "measurements":

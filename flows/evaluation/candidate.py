@@ -9,6 +9,7 @@ import polars as pl
 
 from flows.params import Params
 from flows.workspace import Workspace, read_json
+from models.encoders import Encoders
 from models.policies.dpo import Dpo
 from models.policies.kinds import load_policy
 from models.policies.policy import Kept
@@ -81,6 +82,11 @@ class Candidate:
         return Rows.of(self.feature_table(target), part)
 
     @cached_property
+    def encoders(self) -> Encoders:
+        """What makes features of words, embeddings, pictures and series."""
+        return Encoders.load(self.workspace.features / "encoders")
+
+    @cached_property
     def release(self) -> Release:
         """The release these predictors make, saved beside the evaluation."""
         return save_release(
@@ -89,6 +95,7 @@ class Candidate:
             contents=self.contents,
             predictors=self.predictors,
             envelope=self.params.envelope,
+            encoders=self.encoders,
             policy=self.policy,
         )
 

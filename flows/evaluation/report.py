@@ -15,6 +15,7 @@ from flows.evaluation.exhibits import Exhibits
 from flows.evaluation.learning import learnt_lines
 from flows.evaluation.logged import Judged
 from flows.workspace import read_json
+from models.encoders.encoders import not_encoded
 from posology.dossier import DataFacts, Dossier, PatientsRow, TherapyFacts, render
 from posology.dossier.patients import patients_rows
 from posology.guardrails import Finding, overall
@@ -132,7 +133,9 @@ def _limitations(
         yield "The policy was not evaluated off-policy: there is no F, no policy, or no judged decision."
     elif not np.isfinite(judged.logged.propensity).all():
         yield "Some propensities were not logged."
-    yield "Text, embeddings and images are not used by the predictors."
+    yield from candidate.encoders.in_words()
+    if left := not_encoded(candidate.therapy):
+        yield f"Not read by the predictors, as the therapy does not ask to encode them: {', '.join(left)}."
     yield (
         "The off-policy value is that of one decision under the candidate where the logged policy was followed "
         "before; what a choice does to later sessions is not in it."

@@ -1,15 +1,19 @@
 """Featurize: courses folded into one feature table a target, with each patient's part, block by block of patients."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from flows.params import Params
 from flows.workspace import Workspace, write_json
 from models.block_features import FeatureTables, Frames, TimesKnown, columns_looked_at
+from models.encoders import NO_ENCODERS
+from models.encoders.encoders import encodable
+from models.encoders.fitting import SampledValues, fit_encoders
 from models.split import SHARES, time_cut
 from models.targets import Target, targets_of
 from posology.blocks import Block, planned_blocks
@@ -19,14 +23,15 @@ from posology.growing import GrowingTable, growing_table
 from posology.tables import as_of_folder
 
 PATIENTS_PER_BLOCK = 2_000  # some 200,000 sessions: 250 MB with their features
-Each = Callable[[Callable[[Block], Frames], Iterable[Block]], Iterable[Frames]]
+Made = Mapping[Any, pl.DataFrame]
+Each = Callable[[Callable[[Block], Made], Iterable[Block]], Iterable[Made]]
 Amounts = dict[Target, dict[str, dict[str, int]]]
 
 
 def featurize(
     workspace: Workspace, params: Params, each: Each = map, *, patients_per_block: int = PATIENTS_PER_BLOCK
 ) -> None:
-    """Write a feature table for each target, and how much data each part holds.
+    """Write a feature table for each target, how much data each part holds, and the encoders of words and pictures.
 
     Args:
         workspace: holds the accepted tables.
@@ -48,7 +53,13 @@ def featurize(
             target: time_cut(pl.concat(times[target] for times in known), past_share=params.split.past_share)
             for target in targets_of(therapy)
         }
-        amounts = _write(partial, each(FeatureTables(as_of, cuts), blocks))
+        encoders = NO_ENCODERS
+        if any(encodable(therapy)):
+            earliest = min((cut for cut in cuts.values() if cut), default=None)
+            samples = each(SampledValues(as_of, next(iter(cuts)), earliest), blocks)
+            encoders = fit_encoders(therapy, samples, workspace.files)
+        encoders.save(partial / "encoders")
+        amounts = _write(partial, each(FeatureTables(as_of, cuts, encoders, workspace.files), blocks))
         _check_size(amounts, folder)
         write_json(partial / "amounts.json", amounts)
 

@@ -9,12 +9,14 @@ from typing import Any
 import polars as pl
 
 from flows.workspace import Workspace, write_json
+from models.encoders.encoders import encodable
+from models.encoders.picture import file_below
 from posology.as_of import as_of as known_at
-from posology.digests import digest_of_file
+from posology.digests import digest_of_file, digest_of_folder
 from posology.files import whole_folder
 from posology.ordered_file import write_ordered
-from posology.tables import NAMES, Tables, scan_raw
-from posology.therapy import UTC_TIME
+from posology.tables import FILES, NAMES, Tables, scan_raw
+from posology.therapy import UTC_TIME, Therapy
 from posology.therapy_file import find_therapy, load_therapy
 
 EVENTS = (
@@ -31,6 +33,8 @@ def snapshot(
     workspace: Workspace, therapy_file: str | Path, source: Path | Tables, as_of: datetime | None = None
 ) -> None:
     """Write the tables of a folder or of the operational store, every row in its place; nothing is judged yet.
+
+    The pictures they name come along, as far as they are in the folder ``files`` beside the tables.
 
     The same data give the same bytes, whatever the order of rows and columns.
 
@@ -50,6 +54,7 @@ def snapshot(
         (partial / "tables").mkdir()
         for name, rows in (known_at(tables, as_of, therapy) if as_of else tables).items():
             write_ordered(rows, partial / "tables" / f"{name}.parquet", table=name, therapy=therapy)
+        _copy_pictures(source / FILES if isinstance(source, Path) else source.files, partial / "tables", therapy)
         shutil.copyfile(find_therapy(therapy_file), partial / "therapy.yaml")
         write_json(partial / "manifest.json", _manifest(partial / "tables", therapy.digest, as_of))
 
@@ -58,7 +63,21 @@ def _lazy(tables: Tables) -> dict[str, pl.LazyFrame]:
     return {name: getattr(tables, name).lazy() for name in NAMES}
 
 
+def _copy_pictures(files: Path | None, tables: Path, therapy: Therapy) -> None:
+    """Copy the pictures that the tables name; what cannot be found stays away and counts as missing."""
+    if files is None or not files.is_dir():
+        return
+    for part, name, column in encodable(therapy):
+        if column.kind == "image":
+            rows = pl.scan_parquet(tables / ("users.parquet" if part == "user" else "sessions.parquet"))
+            for reference in rows.select(pl.col(name).cast(pl.String).drop_nulls().unique()).collect()[name]:
+                if file := file_below(files, reference):
+                    (tables / FILES / reference).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, tables / FILES / reference)
+
+
 def _manifest(tables: Path, therapy_digest: str, as_of: datetime | None) -> dict[str, Any]:
+    pictures = {"files": digest_of_folder(tables / FILES)} if (tables / FILES).is_dir() else {}
     files = {name: tables / f"{name}.parquet" for name in NAMES}
     scanned = {name: pl.scan_parquet(file) for name, file in files.items()}
     return {
@@ -67,6 +86,7 @@ def _manifest(tables: Path, therapy_digest: str, as_of: datetime | None) -> dict
         "rows": {name: rows.select(pl.len()).collect().item() for name, rows in scanned.items()},
         "sha256": {name: digest_of_file(file) for name, file in files.items()},
         "time_range": _time_range(scanned),
+        **pictures,
     }
 
 

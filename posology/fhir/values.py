@@ -39,7 +39,7 @@ def encode(value: Any, column: Column, system: str) -> Json:
         return {"valueBoolean": value}
     if column.kind == "category" and is_code(value):
         return {"valueCoding": {"system": system, "code": value}}
-    if column.kind == "embedding":
+    if column.kind in {"embedding", "series"}:
         return {"valueString": list_text(value)}
     if column.kind in {"text", "image"} and is_plain(value):
         return {"valueString": value}
@@ -50,7 +50,7 @@ def decode(element: Json, column: Column) -> Any:
     """The value of an answer or an extension; Unmapped when it does not fit the column's kind."""
     if "valueAttachment" in element:
         return _checked(_detached(element["valueAttachment"]), column)
-    if column.kind == "embedding":
+    if column.kind in {"embedding", "series"}:
         return text_list(element.get("valueString", ""), of_numbers=True)
     candidates = {
         "number": (element.get("valueDecimal"), element.get("valueInteger"), _part(element, "valueQuantity", "value")),

@@ -3,15 +3,19 @@
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import yaml
+from PIL import Image
 
 from flows.params import Params, read_params
 from flows.stages.featurize import featurize
-from flows.workspace import Workspace
+from flows.stages.snapshot import snapshot
+from flows.workspace import Workspace, read_json
 from models.contents import ContentArrays
 from models.features import Features
 from models.split import split
@@ -88,6 +92,32 @@ def test_a_course_of_fifty_thousand_sessions_is_folded_like_any_other(accepted, 
     features = Features(therapy, ContentArrays(therapy, tables.contents))
     matrix = features.of_given(tables, np.arange(n))
     assert np.array_equal(matrix[:, features.names.index("given")], np.arange(n))
+
+
+def test_pictures_beside_the_tables_travel_with_the_snapshot_and_become_features(cohort, params, tmp_path):
+    therapy = yaml.safe_load(find_therapy("mci").read_text())
+    therapy["user"]["garden"] = {"kind": "image", "encode": True}
+    (tmp_path / "gardens.yaml").write_text(yaml.safe_dump({**therapy, "name": "gardens"}))
+    data, rng = tmp_path / "data", np.random.default_rng(5)
+    names = [f"{number % 7}/garden-{number}.png" for number in range(PATIENTS)]
+    garden = pl.Series([*names[:-2], "../secret.png", None])
+    tables = replace(cohort, users=cohort.users.with_columns(garden=garden))
+    tables.write(data)
+    for name in (*names[:-2], "nobody-s.png", "../secret.png"):
+        file = data / "files" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(file)
+    workspace = Workspace(tmp_path / "work")
+    snapshot(workspace, tmp_path / "gardens.yaml", data)
+    copied = {path.relative_to(workspace.files).as_posix() for path in workspace.files.rglob("*.png")}
+    assert copied == set(names[:-2])
+    assert "files" in read_json(workspace.snapshot / "manifest.json")
+    shutil.copytree(workspace.snapshot / "tables", workspace.validation / "accepted")
+    featurize(workspace, params)
+    found = pl.read_parquet(workspace.features / "feedback.parquet")
+    is_missing = found["garden:1"].is_nan()
+    assert set(found.filter(is_missing)["user_id"]) <= set(cohort.users["user_id"][-2:])
+    assert not found.filter(~is_missing).is_empty()
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Tables as one frame of rows and back."""
 
+from datetime import UTC, datetime
+
 import pandas as pd
 import polars as pl
 import pytest
@@ -8,6 +10,7 @@ from polars.testing import assert_frame_equal
 from models.table_rows import TABLE, columns_of, rows_of, tables_from
 from posology.errors import TableError
 from posology.tables import NAMES, Tables
+from posology.therapy import Therapy
 
 
 def test_the_tables_come_back_as_they_were_but_for_their_lists(mci, cohort):
@@ -17,6 +20,34 @@ def test_the_tables_come_back_as_they_were_but_for_their_lists(mci, cohort):
         lists = [column for column, kind in expected.schema.items() if isinstance(kind, pl.List)]
         without = expected.with_columns(pl.lit(None, dtype=expected.schema[column]).alias(column) for column in lists)
         assert_frame_equal(getattr(back, name), without)
+
+
+def test_embeddings_and_series_come_back_as_they_were(clinic):
+    raw = clinic.model_dump(mode="json")
+    raw["context"]["steps"] = {"kind": "series"}
+    therapy = Therapy.model_validate(raw)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    tables = Tables.from_rows(
+        therapy,
+        users=[
+            {"user_id": "ann", "enrolled_at": start, "consent": True, "voice": [0.1, -2.0]},
+            {"user_id": "bob", "enrolled_at": start, "consent": True, "voice": None},
+        ],
+        contents=therapy.catalogue,
+        sessions=[
+            {"decision_id": "d", "user_id": "ann", "decided_at": start, "content_id": "walk", "steps": [1, None]}
+        ],
+    )
+    back = tables_from(therapy, rows_of(therapy, tables))
+    assert back.users["voice"].to_list() == [[0.1, -2.0], None]
+    assert back.sessions["steps"].to_list() == [[1.0, None]]
+
+
+def test_what_is_no_list_of_numbers_is_refused_without_being_told(clinic):
+    rows = pd.DataFrame({"table": ["users"], "user_id": ["ann"], "voice": ['[1, "secret"]']})
+    with pytest.raises(TableError, match="column voice holds what is no JSON list of numbers") as raised:
+        tables_from(clinic, rows)
+    assert "secret" not in str(raised.value)
 
 
 def test_rows_in_any_order_are_the_same_tables(mci, cohort):
