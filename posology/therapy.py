@@ -23,7 +23,7 @@ RESERVED_COLUMNS = frozenset(
         *("content_id", "active_from", "active_until"),
         *("decision_id", "decided_at", "eligible", "probability", "release", "feedback_at"),
         *("reasons", "because"),  # of rows in quarantine
-        *("table", "part", "target", "content"),  # of rows handed to models
+        *("table", "part", "target", "content", "remaining"),  # of rows handed to models
         *("days_enrolled", "given", "given_per_week", "days_since_given", "minutes_last_24h"),  # what a course tells
         *("feedbacks", "feedback_last", "feedback_mean", "feedback_recent", "feedback_trend"),
         *("scores", "score_first", "score_last", "score_change", "days_since_score"),

@@ -59,7 +59,7 @@ def test_sound_estimators_are_near_the_truth_even_so(told: dict[str, Told], name
     found = told[name]
     assert found.verdict != Verdict.FAIL
     assert found.worst_bias is not None
-    assert abs(found.worst_bias.value) < 0.015
+    assert abs(found.worst_bias.value) < 0.02
     assert found.covered is not None
     assert found.covered > 0.85
     assert found.ranks is not None
