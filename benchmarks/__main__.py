@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import bootstrap, choice, features, retrain, simulator, size
+from benchmarks import bootstrap, choice, coverage, features, retrain, simulator, size
 from benchmarks.machine import load, machine
 from benchmarks.pages import keep, text_of
 from benchmarks.result import Result
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "features": features.run,
     "choice": choice.run,
     "bootstrap": bootstrap.run,
+    "coverage": coverage.run,
     "simulator": simulator.run,
     "size": size.run,
 }

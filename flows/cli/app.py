@@ -12,6 +12,7 @@ import typer
 
 from flows.cli import (
     data,
+    effects,
     evaluate,
     importing,
     learn,
@@ -63,6 +64,7 @@ app.add_typer(records.fhir_app, name="fhir")
 app.add_typer(snapshots.snapshot_app, name="snapshot")
 app.command()(learn.retrain)
 app.command()(evaluate.evaluate)
+app.command()(effects.effects)
 app.add_typer(review.review_app, name="review")
 app.command()(review.promote)
 app.command()(review.rollback)

@@ -1,5 +1,6 @@
 """``evaluate``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,11 +8,16 @@ import typer
 
 from flows.cli.accepted import accepted_tables
 from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
-from flows.cli.output import err, out, print_json, print_table, progress, verdict_text
+from flows.cli.output import Steps, err, out, print_json, print_table, progress, verdict_text
 from posology.errors import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flows.evaluation.off_policy import Valued
+    from models.offpolicy import Asked, LoggedChoices
+    from models.offpolicy.honesty import Honesty
+    from models.policies import Policy
     from posology.tables import Tables
     from posology.therapy import Therapy
 
@@ -49,6 +55,10 @@ def evaluate(
         bool, typer.Option("--all-patients", help="Not only those that no release was fitted on; baselines only.")
     ] = False,
     decisions: Annotated[int, typer.Option(min=1, help="At most, of whole patients.")] = 20_000,
+    honesty: Annotated[
+        bool,
+        typer.Option("--honesty", help="Also try the estimators on a simulator fitted to this log; takes a minute."),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the resampling of patients.")] = 7,
     home: HomeOption = None,
     as_json: JsonOption = False,
@@ -61,14 +71,18 @@ def evaluate(
     Judged are the patients that no release was fitted or calibrated on (their id decides). Exit status 1 when a
     policy fails or the evidence is insufficient.
 
+    --honesty asks the same estimators about simulated patients like those of the log, where the truth is known: bias,
+    intervals that held it, and whether policies come out in the right order.
+
     posology evaluate mci --data data --policy logged --policy random --policy candidate
     """
     import polars as pl
 
-    from flows.evaluation.off_policy import ALL, Question, answer, off_policy_values
+    from flows.cli.honesty import show_honesty
+    from flows.evaluation.off_policy import answer, off_policy_values
     from flows.evaluation.policies import is_release, policy_named
     from flows.params import read_params
-    from models.offpolicy import LoggedChoices
+    from models.offpolicy import ALL, Asked, LoggedChoices, estimators_named
     from models.split import part_of
     from posology.guardrails import guardrails_from
     from posology.guardrails.finding import Verdict
@@ -79,14 +93,11 @@ def evaluate(
         raise Refused("--all-patients would judge a release on patients it was fitted on; leave it out")
     checked, known = load_therapy(therapy), here(home)
     not_worse = next(each for each in guardrails_from(read_params().guardrails) if isinstance(each, PolicyNotWorse))
-    question = Question(
-        estimators=ALL if estimator == ["all"] else tuple(dict.fromkeys(estimator or DEFAULT)),
-        margin=not_worse.margin if margin is None else margin,
-        rule=not_worse.overlap_rule,
-        horizon=horizon,
-        discount=discount,
-        seed=seed,
-    )
+    one_step, of_runs = estimators_named(ALL if estimator == ["all"] else tuple(dict.fromkeys(estimator or DEFAULT)))
+    asked = Asked(one_step, of_runs, not_worse.overlap_rule, horizon=horizon, discount=discount, seed=seed)
+    if honesty and not one_step:
+        raise Refused("--honesty knows the truth of single decisions; expected an estimator of those too")
+    margin = not_worse.margin if margin is None else margin
     with progress("Evaluating") as step:
         step("Validate with Great Expectations")
         tables = _accepted(checked, data, therapy)
@@ -96,16 +107,20 @@ def evaluate(
         policies = {name: policy_named(name, checked, others, known.home, known.settings) for name in policy}
         step("Describe the decisions")
         choices = LoggedChoices.of(checked, tables.of_users(ids.filter(is_judged)), most=decisions, detail=step.detail)
-        valued = off_policy_values(choices, policies, question, step)
+        valued = off_policy_values(choices, policies, asked, margin, step)
+        tested = _honesty(choices, tables, policies, asked, margin, step) if honesty else None
     if as_json:
-        print_json([each.as_json() for each in valued])
+        values = [each.as_json() for each in valued]
+        print_json({"values": values, "honesty": tested.as_json()} if tested else values)
     else:
         whom = "all patients" if all_patients else "patients no release was fitted on"
         _show(
             valued,
             f"{len(choices):,} decisions of {len(set(choices.patient.tolist())):,} patients ({whom})",
-            question.margin,
+            margin,
         )
+        if tested:
+            show_honesty(tested)
     if answer(valued) != Verdict.PASS:
         raise typer.Exit(1)
 
@@ -115,6 +130,22 @@ def _accepted(therapy: "Therapy", data: Path, named: str) -> "Tables":
     if left_out := sum(count.quarantined for count in counts.values()):
         err.print(f"{left_out:,} rows do not count: posology validate {named} --data {data}")
     return tables
+
+
+def _honesty(
+    choices: "LoggedChoices",
+    tables: "Tables",
+    policies: "Mapping[str, Policy | None]",
+    asked: "Asked",
+    margin: float,
+    step: Steps,
+) -> "Honesty":
+    from models.offpolicy.honesty import honesty
+
+    others = {name: policy for name, policy in policies.items() if policy}
+    return honesty(
+        choices, tables, replace(asked, of_runs=()), margin=margin, policies=others, step=step, detail=step.detail
+    )
 
 
 def _show(valued: "list[Valued]", whom: str, margin: float) -> None:
@@ -128,11 +159,19 @@ def _show(valued: "list[Valued]", whom: str, margin: float) -> None:
         out.print(
             "Propensities were not logged and are ESTIMATED: what moved the choice unseen makes all of this wrong."
         )
+    for reason, estimators in _reasons(valued).items():
+        out.print(f"{reason} ({', '.join(estimators)})", markup=False)
+
+
+def _reasons(valued: "list[Valued]") -> dict[str, list[str]]:
+    """Why there is no verdict on a policy, and what would settle it → the estimators that say so."""
+    found: dict[str, list[str]] = {}
     for each in valued:
         if each.against.reason and each.against.verdict != "not applicable":
             more = each.against.more_decisions
             settle = f"; about {more:,} more decisions would settle it" if more else ""
-            out.print(f"{each.policy}, {each.estimate.estimator}: {each.against.reason}{settle}", markup=False)
+            found.setdefault(f"{each.policy}: {each.against.reason}{settle}", []).append(each.estimate.estimator)
+    return found
 
 
 def _row(each: "Valued") -> list[str]:

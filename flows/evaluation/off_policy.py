@@ -1,50 +1,17 @@
-"""The off-policy value of policies on a log."""
+"""The off-policy value of policies on a log, and what to say of each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from flows.evaluation.policies import LOGGED
-from models.offpolicy import LoggedChoices, coarse_states, cross_fitted_q, propensities_of, runs_of
+from models.offpolicy import Asked, LoggedChoices, value_policies
 from models.policies import Policy
-from posology.errors import NotFound
 from posology.guardrails.against_logged import AgainstLogged, against_logged
 from posology.guardrails.finding import Verdict, worst
-from posology.offpolicy import ESTIMATORS, LoggedDecisions, OverlapRule, evaluate
-from posology.offpolicy.evaluation import Estimate
-from posology.offpolicy.sequential import SEQUENTIAL, Trajectories, evaluate_runs
+from posology.offpolicy import Estimate
 
 JUDGES = ("self_normalised", "doubly_robust")  # they fail for different reasons, so both must agree; as G401
-ONE_STEP = {each.name: each for each in ESTIMATORS}
-OF_RUNS = {each.name: each for each in SEQUENTIAL}
-ALL = (*ONE_STEP, *OF_RUNS)
-
-
-@dataclass(frozen=True)
-class Question:
-    """How policies are to be valued.
-
-    Attributes:
-        estimators: names, of ``ALL``.
-        margin: how far below the logged mean F is still as good.
-        rule: when a log can judge a policy.
-        horizon: decisions in a run, for estimators of runs.
-        discount: of F a decision later, in a run.
-        seed: of the resampling.
-    """
-
-    estimators: tuple[str, ...]
-    margin: float
-    rule: OverlapRule
-    horizon: int
-    discount: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        if unknown := sorted(set(self.estimators) - set(ALL)):
-            raise NotFound(f"no estimator {', '.join(unknown)}: expected {', '.join(ALL)}")
 
 
 @dataclass(frozen=True)
@@ -77,21 +44,27 @@ class Valued:
 
 
 def off_policy_values(
-    choices: LoggedChoices, policies: Mapping[str, Policy | None], question: Question, step: Callable[[str], None]
+    choices: LoggedChoices,
+    policies: Mapping[str, Policy | None],
+    asked: Asked,
+    margin: float,
+    step: Callable[[str], None],
 ) -> list[Valued]:
-    """Every policy by every estimator, all policies with the same predictions and propensities."""
-    step("Predict F, each patient by the others")
-    q = cross_fitted_q(choices)
-    step("Look up or estimate propensities")
-    known = propensities_of(choices, question.rule)
+    """Every policy by every estimator, against what was logged.
+
+    Args:
+        choices: the log's decisions.
+        policies: by name; None is the logged policy itself.
+        asked: how they are valued.
+        margin: how far below the logged mean F is still as good.
+        step: told what begins.
+    """
+    found, known = value_policies(choices, policies, asked, step)
     source = "estimated" if known.is_estimated else "logged"
-    state = coarse_states(choices, q, OF_RUNS["marginalised"].states)  # type: ignore[attr-defined]
-    found = []
-    for name, policy in policies.items():
-        step(f"Value the policy {name}")
-        log, runs = _seen(choices, policy, question, propensity=known.given, q=q, state=state)
-        found += [Valued(name, *pair, source) for pair in _judged(log, runs, question)]
-    return found
+    return [
+        Valued(policy, estimate, against_logged(estimate, log, margin=margin, rule=asked.rule), source)
+        for policy, estimate, log in found
+    ]
 
 
 def answer(valued: Sequence[Valued]) -> Verdict:
@@ -100,36 +73,3 @@ def answer(valued: Sequence[Valued]) -> Verdict:
     judges = [each for each in asked if each.estimate.estimator in JUDGES] or asked
     verdicts = [each.against.verdict for each in judges if each.against.verdict != Verdict.NOT_APPLICABLE]
     return worst(verdicts) if verdicts else Verdict.PASS
-
-
-def _seen(
-    choices: LoggedChoices,
-    policy: Policy | None,
-    question: Question,
-    *,
-    propensity: np.ndarray,
-    q: np.ndarray,
-    state: np.ndarray,
-) -> tuple[LoggedDecisions, Trajectories | None]:
-    """The log under a policy: decisions, and runs of them where an estimator asks."""
-    eligible = choices.decisions.eligible
-    probability = policy.probabilities(choices.decisions) if policy else np.eye(eligible.shape[1])[choices.given]
-    log = choices.under(probability, propensity, q) if policy else choices.as_logged(propensity, q)
-    if not set(question.estimators) & set(OF_RUNS):
-        return log, None
-    runs = runs_of(choices, probability, propensity, state, horizon=question.horizon, discount=question.discount)
-    if policy is None:  # what was given is the logged policy's own sample of what it gives
-        runs = replace(runs, target=np.nan_to_num(runs.propensity, nan=1.0))
-    return log, runs
-
-
-def _judged(
-    log: LoggedDecisions, runs: Trajectories | None, question: Question
-) -> list[tuple[Estimate, AgainstLogged]]:
-    rng = np.random.default_rng(question.seed)
-    one_step = [ONE_STEP[name] for name in question.estimators if name in ONE_STEP]
-    pairs = [(each, log) for each in evaluate(log, one_step, rng, rule=question.rule)]
-    if runs is not None:
-        of_runs = [OF_RUNS[name] for name in question.estimators if name in OF_RUNS]
-        pairs += [(each, runs.runs) for each in evaluate_runs(runs, of_runs, rng, rule=question.rule)]
-    return [(each, against_logged(each, seen, margin=question.margin, rule=question.rule)) for each, seen in pairs]

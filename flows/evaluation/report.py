@@ -41,9 +41,15 @@ class Origin:
 
 
 def dossier_page(
-    candidate: Candidate, exhibits: Exhibits, judged: Judged | None, findings: Sequence[Finding], origin: Origin
+    candidate: Candidate,
+    exhibits: Exhibits,
+    judged: Judged | None,
+    findings: Sequence[Finding],
+    origin: Origin,
+    *,
+    without: Sequence[str] = (),
 ) -> str:
-    """The dossier as one HTML page."""
+    """The dossier as one HTML page; ``without`` says why effects of content are missing."""
     therapy, release = candidate.therapy, candidate.release
     return render(
         Dossier(
@@ -66,8 +72,10 @@ def dossier_page(
             value_unit="mean F per session (0 to 1)",
             logged_value=float(judged.logged.reward.mean()) if judged else None,
             content_mix=exhibits.mix,
+            effects=exhibits.effects,
+            stand_in=exhibits.stand_in,
             figures=tuple(chain.from_iterable(exhibits.figures.values())),
-            limitations=tuple(_limitations(candidate, judged)),
+            limitations=tuple(_limitations(candidate, exhibits, judged, without)),
             software={name: version(name) for name in LIBRARIES},
             commands=(origin.again,),
         )
@@ -109,7 +117,9 @@ def _split(candidate: Candidate) -> str:
     )
 
 
-def _limitations(candidate: Candidate, judged: Judged | None) -> Iterator[str]:
+def _limitations(
+    candidate: Candidate, exhibits: Exhibits, judged: Judged | None, without: Sequence[str]
+) -> Iterator[str]:
     for target, name in (("feedback", "F"), ("status", "Mf")):
         if target not in candidate.targets:
             yield f"The therapy declares no {target}: there is no {name} predictor, and no guardrail about it applies."
@@ -124,4 +134,7 @@ def _limitations(candidate: Candidate, judged: Judged | None) -> Iterator[str]:
         "The off-policy value is that of one decision under the candidate where the logged policy was followed "
         "before; what a choice does to later sessions is not in it."
     )
-    yield "Whether F stands in for recovery was not tested in this release."
+    for reason in without:
+        yield f"Effects of content, or a part of them, are missing: {reason}."
+    if not exhibits.stand_in:
+        yield "Whether F stands in for recovery was not tested in this release."

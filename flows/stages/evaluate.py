@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from flows.evaluation.candidate import Candidate
+from flows.evaluation.effects import effects_found
 from flows.evaluation.exhibits import Exhibits
 from flows.evaluation.logged import Judged, judged_decisions
 from flows.evaluation.numbers import prediction_metrics
@@ -44,6 +45,7 @@ def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Pat
         stress = stress_set(candidate)
         golden = golden_answers(candidate, stress)
     judged = judged_decisions(candidate)
+    effects = effects_found(candidate)
     released = Release.load(champion) if champion else None
     evidence = Evidence(
         declared=frozenset(candidate.targets),
@@ -53,10 +55,13 @@ def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Pat
         stress=stress_evidence(candidate, stress) if stress else None,
         logged=judged.logged if judged else None,
         golden=golden_evidence(candidate, stress, golden) if stress else None,
+        surrogate=effects.surrogate,
+        no_surrogate="; ".join(effects.reasons),
+        objective=candidate.therapy.objective,
         seed=params.evaluation.seed,
     )
     findings = judge(guardrails_from(params.guardrails), evidence)
-    exhibits = Exhibits.of(candidate, evidence, judged)
+    exhibits = Exhibits.of(candidate, evidence, judged, effects)
     with whole_folder(workspace.evaluation) as partial:
         write_json(partial / "guardrails.json", _verdict(candidate, findings))
         write_json(partial / "metrics.json", _metrics(evidence, judged, exhibits))
@@ -64,7 +69,8 @@ def evaluate(workspace: Workspace, params: Params, origin: Origin, champion: Pat
         for name, table in _tables(candidate, evidence, judged).items():
             table.write_parquet(partial / f"{name}.parquet")
         exhibits.write_figures(partial / "plots")
-        write_whole(partial / "dossier.html", dossier_page(candidate, exhibits, judged, findings, origin))
+        page = dossier_page(candidate, exhibits, judged, findings, origin, without=effects.reasons)
+        write_whole(partial / "dossier.html", page)
 
 
 def _tables(candidate: Candidate, evidence: Evidence, judged: Judged | None) -> dict[str, pl.DataFrame]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -11,12 +12,13 @@ from models.contents import ContentArrays
 from models.features import Features
 from models.policies.decisions import Decisions
 from models.targets import target_rows
-from posology.bootstrap import MINIMUM_PATIENTS
 from posology.errors import CannotDo, TooSmall
 from posology.offpolicy import LoggedDecisions
 from posology.safety import blocks
 from posology.tables import Tables
 from posology.therapy import Therapy
+
+LEAST_PATIENTS = 2  # each one's F is predicted by the others; whether they are enough to tell, the estimators say
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class LoggedChoices:
         decisions: what a policy may see of them.
         patient: (n,) codes.
         given: (n,) place of the content given.
-        reward: (n,) F.
+        reward: (n,) F, or Mf in points of the instrument where that was asked for.
         logged: (n,) the propensity as logged; nan where it was not.
     """
 
@@ -43,27 +45,29 @@ class LoggedChoices:
         therapy: Therapy,
         tables: Tables,
         *,
+        target: Literal["feedback", "status"] = "feedback",
         most: int | None = None,
         detail: Callable[[str], None] = lambda _: None,
     ) -> "LoggedChoices":
         """The decisions in these tables.
 
         Args:
-            therapy: with a feedback.
+            therapy: with a feedback, or whatever is the target.
             tables: of the patients that are to be judged.
+            target: what came of a decision.
             most: decisions to take; whole patients, in the order of their ids.
             detail: told how far it has come.
 
         Raises:
             CannotDo: the therapy declares no feedback, or a content given had a logged probability of 0.
-            TooSmall: too few patients.
+            TooSmall: fewer than two patients.
         """
-        if therapy.feedback is None:
-            raise CannotDo(f"therapy {therapy.name} declares no feedback; policies are valued by F")
-        rows = _some(target_rows(therapy, tables, "feedback"), most)
+        if getattr(therapy, target) is None:
+            raise CannotDo(f"therapy {therapy.name} declares no {target}; policies are valued by F")
+        rows = _some(target_rows(therapy, tables, target), most)
         patients = rows["user_id"].n_unique()
-        if patients < MINIMUM_PATIENTS:
-            raise TooSmall(f"expected decisions with known F of {MINIMUM_PATIENTS} patients or more, got {patients}")
+        if patients < LEAST_PATIENTS:
+            raise TooSmall(f"expected decisions with known F of {LEAST_PATIENTS} patients or more, got {patients}")
         tables = tables.of_users(rows["user_id"].unique())
         described = _described(therapy, tables, rows["decision_id"], detail)
         sessions = tables.sessions[described.sessions]

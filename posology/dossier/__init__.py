@@ -1,5 +1,6 @@
 """The evidence a reviewer reads and signs, as one self-contained page."""
 
+from posology.dossier.effects import EffectRow, EffectTable, StandInRow
 from posology.dossier.evidence import (
     DataFacts,
     Dossier,
@@ -18,6 +19,8 @@ from posology.dossier.page import render
 __all__ = [
     "DataFacts",
     "Dossier",
+    "EffectRow",
+    "EffectTable",
     "Estimate",
     "Figure",
     "GroupRow",
@@ -25,6 +28,7 @@ __all__ = [
     "SafetyLine",
     "SkillRow",
     "SkillTable",
+    "StandInRow",
     "TherapyFacts",
     "ValueRow",
     "render",

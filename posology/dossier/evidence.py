@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from posology.guardrails.finding import Finding, Verdict, overall
 from posology.therapy import Safety, Therapy
+
+if TYPE_CHECKING:
+    from posology.dossier.effects import EffectTable, StandInRow
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,8 @@ class Dossier:
         digests: part of the release → SHA-256; what a signature covers.
         value_unit: what policy values are in, for example "feedback per session (0 to 1)".
         logged_value: mean of the logged outcome, the line the policies are compared with.
+        effects: of contents on F and on Mf.
+        stand_in: whether F stands in for Mf.
         content_mix: content_id → policy → share of decisions.
         split: how patients and time were parted into fitting and judging.
         limitations: what the release goes without and what was not done.
@@ -215,6 +220,8 @@ class Dossier:
     value_unit: str = ""
     logged_value: float | None = None
     content_mix: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    effects: "tuple[EffectTable, ...]" = ()
+    stand_in: "tuple[StandInRow, ...]" = ()
     figures: tuple[Figure, ...] = ()
     limitations: tuple[str, ...] = ()
     software: Mapping[str, str] = field(default_factory=dict)

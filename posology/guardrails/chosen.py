@@ -16,6 +16,7 @@ from posology.guardrails.guardrail import Guardrail
 from posology.guardrails.interval_coverage import FeedbackIntervalCoverage, StatusIntervalCoverage
 from posology.guardrails.no_unsafe_choice import NoUnsafeChoice
 from posology.guardrails.policy_not_worse import PolicyNotWorse
+from posology.guardrails.stand_in import FeedbackStandsIn
 
 GUARDRAILS: tuple[type[Guardrail], ...] = (
     DataValid,
@@ -23,6 +24,7 @@ GUARDRAILS: tuple[type[Guardrail], ...] = (
     StatusBetterThanBaselines,
     FeedbackIntervalCoverage,
     StatusIntervalCoverage,
+    FeedbackStandsIn,
     AsGoodAsChampion,
     NoUnsafeChoice,
     PolicyNotWorse,

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from posology.offpolicy.log import LoggedDecisions
+from posology.surrogate import SurrogateEvidence
 
 Target = Literal["feedback", "status"]
 Split = Literal["fit", "calibrate", "judge"]
@@ -148,6 +149,9 @@ class Evidence:
         stress: the candidate's choices on the stress set.
         logged: logged decisions of held-out patients, the candidate's policy as target.
         golden: the bundle's answers to golden requests.
+        surrogate: what tells whether F stands in for Mf.
+        no_surrogate: why there is none.
+        objective: the therapy's; None counts as one that relies on F alone.
         seed: of every resampling; the same evidence gives the same findings.
     """
 
@@ -158,6 +162,9 @@ class Evidence:
     stress: StressEvidence | None = None
     logged: LoggedDecisions | None = None
     golden: GoldenEvidence | None = None
+    surrogate: SurrogateEvidence | None = None
+    no_surrogate: str = ""
+    objective: Literal["feedback", "status", "constrained"] | None = None
     seed: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:

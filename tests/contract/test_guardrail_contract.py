@@ -25,11 +25,12 @@ from posology.guardrails import (
     overall,
 )
 from posology.offpolicy import LoggedDecisions
+from posology.surrogate import ArmScores, CourseOutcomes, SurrogateEvidence
 
 PARAMS = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())["guardrails"]
 SHIPPED = guardrails_from(PARAMS)
-CODES_FOR_EVER = ["G001", "G101", "G102", "G103", "G104", "G201", "G301", "G401", "G501", "G601"]
-PARTS = ["data", "feedback", "status", "stress", "logged", "golden"]
+CODES_FOR_EVER = ["G001", "G101", "G102", "G103", "G104", "G105", "G201", "G301", "G401", "G501", "G601"]
+PARTS = ["data", "feedback", "status", "stress", "logged", "golden", "surrogate"]
 each_guardrail = pytest.mark.parametrize("guardrail", SHIPPED, ids=lambda guardrail: guardrail.code)
 
 
@@ -64,6 +65,25 @@ def logged(order):
     return LoggedDecisions(**{name: values[order] for name, values in columns.items()})
 
 
+def surrogate(order):
+    rng = np.random.default_rng(4)
+    feedback, noise = rng.normal(size=(2, 1_000))
+    patient = np.repeat(np.arange(100), 10)
+    scores = rng.normal(size=(1_000, 3))
+    of_patient = rng.random((2, 100))
+    return SurrogateEvidence(
+        patient=patient[order],
+        weight=np.ones(1_000),
+        feedback=feedback[order],
+        status=(feedback + 0.1 * noise)[order],
+        by_feedback=np.ones(1_000),
+        lost=noise[order],
+        arms=ArmScores(("a", "b", "c"), scores[order], scores[order], np.ones((1_000, 3), dtype=bool)),
+        courses=CourseOutcomes(of_patient[0], of_patient[1], {}, {}),
+        smallest_important_change=1.0,
+    )
+
+
 @pytest.fixture(scope="module")
 def good():
     return good_evidence(np.arange(1_000))
@@ -79,6 +99,7 @@ def good_evidence(order):
         stress=StressEvidence(3_000, 0),
         logged=logged(order),
         golden=GoldenEvidence(20, 0),
+        surrogate=surrogate(order),
     )
 
 

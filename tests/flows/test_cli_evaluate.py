@@ -8,8 +8,7 @@ import polars as pl
 import pytest
 
 from flows.cli.app import main
-from flows.evaluation.off_policy import ALL
-from models.offpolicy import LoggedChoices
+from models.offpolicy import ALL, LoggedChoices
 from models.offpolicy.propensities import estimated
 from models.policies import FixedSchedule, LastBest, MostPopular, Random
 from posology.simulators import simulate

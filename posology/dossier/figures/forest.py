@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from posology.bootstrap import mean_per_patient
+from posology.dossier.effects import EffectTable
 from posology.dossier.evidence import Estimate, Figure, SkillTable, ValueRow
 from posology.dossier.figures.canvas import CANDIDATE, INK, OTHER, TRUTH, draw, height_of, name_rows
 from posology.dossier.figures.spread import mean_over_patients, reach
@@ -52,6 +53,23 @@ def value_plot(rows: Sequence[ValueRow], *, unit: str, logged_value: float | Non
             f"better.{line_told}{truth_told} A policy whose bar crosses the line is not shown to differ from it."
         ),
         alternative=f"{unit or 'Value'}: {_told(estimates)}; logged {number(logged_value)}.",
+    )
+
+
+def effect_plot(table: EffectTable, *, title: str, top: int = 20) -> Figure:
+    """Effects of contents against the reference, the largest first; the line is no effect."""
+    rows = [(row.arm, row.effect, row is table.rows[0]) for row in table.rows[:top]]
+    return Figure(
+        title=title,
+        svg=draw(
+            lambda axes: _paint(axes, rows, table.outcome, line=0.0, line_name=table.reference),
+            height=height_of(len(rows)),
+        ),
+        reading=(
+            f"The {len(rows)} largest of {len(table.rows)} effects, doubly robust, against {table.reference} (the "
+            "line); bars are 95 % intervals that hold for all contents at once. Two that overlap are not told apart."
+        ),
+        alternative=f"{table.outcome}: {_told(rows)}.",
     )
 
 
