@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
-import polars as pl
 from scipy import special
 
 from benchmarks.quality import peers
@@ -14,13 +13,10 @@ from benchmarks.quality.forest import Forest
 from benchmarks.quality.ours import released
 from benchmarks.quality.true_value import true_value
 from benchmarks.result import Result
-from models.contents import ContentArrays
 from models.offpolicy import LoggedChoices
 from models.policies import FixedSchedule, LastBest, MostPopular, Policy
 from posology.simulators import Clinician, Oracle, simulate
 from posology.simulators import Policy as Treats
-from posology.tables import Tables
-from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 
 THERAPIES = ("mci", "depression", "tinnitus")
@@ -56,7 +52,7 @@ def of_seed(
     makers: dict[str, Callable[[], Policy | Treats]] = {
         LOGGED: Clinician,
         "random": lambda: Clinician(trying=1.0),
-        "most popular": lambda: MostPopular(_times(therapy, tables)),
+        "most popular": lambda: MostPopular.of_log(therapy, tables),
         "fixed schedule": FixedSchedule,
         "last best": LastBest,
         **{peer: partial(peers.fitted, server, peer, choices, options[peer]) for peer in peers.SERVED},
@@ -120,8 +116,3 @@ def _half(values: np.ndarray) -> float:
     if values.size < 2:
         return float("nan")
     return float(special.stdtrit(values.size - 1, 0.975) * values.std(ddof=1) / np.sqrt(values.size))
-
-
-def _times(therapy: Therapy, tables: Tables) -> np.ndarray:
-    places = ContentArrays(therapy, tables.contents).places(tables.sessions["content_id"].cast(pl.String))
-    return np.bincount(places[places >= 0], minlength=tables.contents.height)

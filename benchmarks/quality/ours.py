@@ -8,8 +8,9 @@ from flows.params import read_params
 from flows.stages.featurize import featurize
 from flows.stages.snapshot import snapshot
 from flows.stages.train import train_feedback, train_status
+from flows.stages.train_policy import train_policy
 from flows.workspace import Workspace
-from models.policies import Released
+from models.released import Released
 from posology.files import whole_folder
 from posology.tables import Tables
 
@@ -23,6 +24,6 @@ def released(therapy: str, tables: Tables) -> Released:
         snapshot(workspace, therapy, Path(folder, "data"))
         with whole_folder(workspace.validation) as partial:
             tables.write(partial / "accepted")
-        for stage in (featurize, train_feedback, train_status):
+        for stage in (featurize, train_feedback, train_status, train_policy):
             stage(workspace, params)
         return Released(Candidate.of(workspace, params).release)
