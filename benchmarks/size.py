@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ def run(sizes: tuple[int, ...] = PATIENTS, on_dask: int = 10_000) -> Result:
         says=(
             f"From {least:,} to {most:,} patients the time grows with the power {exponent:.2f} of the sessions "
             "(what is done once, such as imports, included).",
+            *_growth({each["sessions"]: seconds[patients] for patients, each in found.items()}),
             f"The limit for memory is {MEMORY_LIMIT_GIB} GiB.",
             *(
                 f"On a local Dask cluster of two workers, through Prefect, the features of {patients:,} patients took "
@@ -104,6 +105,22 @@ def _stages(folder: Path, base: Tables, patients: int, *, and_dask: bool) -> dic
 def _exponent(sessions_to_seconds: Mapping[int, float]) -> float:
     slope, _ = np.polyfit(np.log(list(sessions_to_seconds)), np.log(list(sessions_to_seconds.values())), 1)
     return float(slope)
+
+
+def _growth(sessions_to_seconds: Mapping[int, float]) -> Iterator[str]:
+    """What is done once falls out of differences: of three sizes, each r times the one before, a + b·nᵖ gives
+    (t₂ - t₁) / (t₁ - t₀) = rᵖ."""
+    if len(sessions_to_seconds) != 3:
+        return
+    sessions, seconds = np.array(sorted(sessions_to_seconds.items())).T
+    more, cost = np.diff(sessions), np.diff(seconds)
+    if (cost > 0).all():
+        power = np.log(cost[1] / cost[0]) / np.log(more[1] / more[0])
+        yield (
+            f"A million sessions more cost {cost[0] / more[0] * 1e6:.1f} s from the smallest to the middle size and "
+            f"{cost[1] / more[1] * 1e6:.1f} s from there to the largest: without what is done once the power is "
+            f"{power:.2f} (asked: 1.05 at most)."
+        )
 
 
 def _is_same(found: Mapping[str, Any]) -> bool:

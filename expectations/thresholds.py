@@ -44,7 +44,8 @@ class Thresholds:
         changed_share: of the values known before that may be different now. Corrections are single rows.
         fewest_joined: fewer newcomers than this are not compared: 20 and more clusters keep
             the corrected test near its level.
-        drift_error_rate: chance that any note of drift is a false alarm, over all columns (Holm).
+        drift_error_rate: chance, in one comparison of alike patients, of any note of drift over all columns (maxT).
+            Who retrains every night for ten years and 25 therapies compares some 100,000 times: about one false note.
         drift_noted: least share of users by which a column must differ for a note, as total variation distance.
         drift_stops: the share from which on it is another quantity: two normal distributions
             one and a half standard deviations apart differ by 0.55.
@@ -67,7 +68,7 @@ class Thresholds:
     lost_share: float = 0.05
     changed_share: float = 0.01
     fewest_joined: int = 30
-    drift_error_rate: float = 0.001
+    drift_error_rate: float = 0.00001
     drift_noted: float = 0.15
     drift_stops: float = 0.55
 

@@ -1,13 +1,15 @@
 """The numbers of ``params.yaml``: what DVC watches and a reviewer signs for."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from models.targets import TARGETS, Target
+from models.tuning.budget import Budget
 from posology.errors import SettingsError
 from posology.guardrails import guardrails_from
 
@@ -45,6 +47,12 @@ class Training(_Checked):
     threads: int = Field(ge=1)
 
 
+class Transfer(_Checked):
+    """``source``: folder of the release to begin with; None begins from scratch."""
+
+    source: str | None = None
+
+
 class Evaluation(_Checked):
     """Sizes and seed of the evaluation."""
 
@@ -62,6 +70,8 @@ class Params(_Checked):
     simulation: Simulation
     split: Split
     training: dict[Target, Training]
+    tuning: Budget
+    transfer: Transfer
     evaluation: Evaluation
     guardrails: dict[str, dict[str, float | int]]
 
@@ -72,11 +82,33 @@ class Params(_Checked):
             raise ValueError(f"expected {' and '.join(TARGETS)}, missing {', '.join(missing)}")
         return training
 
+    @model_validator(mode="after")
+    def _defaults_lie_in_the_search(self) -> Self:
+        for target, training in self.training.items():
+            options = training.model_dump()
+            for kind in training.kinds:
+                for name, searched in self.tuning.search.get(kind, {}).items():
+                    if name in options and options[name] not in searched:
+                        raise ValueError(
+                            f"tuning.search.{kind}.{name}: expected a range that holds {options[name]:g}, "
+                            f"which training.{target} begins with, got {searched.low:g} to {searched.high:g}"
+                        )
+        return self
+
+    @property
+    def source(self) -> Path | None:
+        """Folder of the release to begin with; a relative one is in the checkout."""
+        return SHIPPED.parent / self.transfer.source if self.transfer.source else None
+
+    def with_trials(self, trials: int | None) -> "Params":
+        """The same with another number of tuning trials; as they are when None."""
+        return self if trials is None else self.model_copy(update={"tuning": replace(self.tuning, trials=trials)})
+
     @property
     def envelope(self) -> Mapping[str, Any]:
         """The bounds a retrained release must keep to be put before a reviewer (FDA 2024, predetermined
-        change control plan): how it is learnt, split and judged."""
-        return self.model_dump(mode="json", include={"split", "training", "evaluation", "guardrails"})
+        change control plan): how it is learnt, within which ranges it is tuned, how it is split and judged."""
+        return self.model_dump(mode="json", include={"split", "training", "tuning", "evaluation", "guardrails"})
 
 
 def read_params(path: Path = SHIPPED) -> Params:

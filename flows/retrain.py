@@ -11,6 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact
 
 from flows.cluster import each_block
 from flows.evaluation.candidate import Candidate
+from flows.evaluation.learning import learnt_lines
 from flows.evaluation.report import Origin
 from flows.home import Home
 from flows.params import Params, read_params
@@ -27,6 +28,7 @@ from flows.take import take
 from flows.tasks import step
 from flows.tracking import Tracker
 from flows.versioning import git_commit
+from flows.warm_start import find_release
 from flows.workspace import Workspace, read_json
 from posology.files import whole_folder
 from posology.therapy_file import load_therapy
@@ -39,6 +41,7 @@ class Retrained:
     """What a retraining ended with; also what ``posology retrain --json`` prints.
 
     ``failed`` is what validation found, as ``posology validate --json`` has it: those rows are in quarantine.
+    ``learnt`` says what tuning and a warm start came to, where they were asked for.
     """
 
     release: str
@@ -47,6 +50,24 @@ class Retrained:
     dossier: str
     data_version: str
     failed: list[dict[str, Any]]
+    learnt: list[str]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a retraining was asked for; see ``retrain``."""
+
+    therapy: str
+    data: Path | None
+    as_of: datetime | None
+    trials: int | None
+    warm_start: str | None
+
+    def again(self, snapshot: str) -> str:
+        """The command that gives the same release again."""
+        trials = f" --trials {self.trials}" if self.trials is not None else ""
+        source = f" --warm-start {self.warm_start}" if self.warm_start else ""
+        return f"posology retrain {self.therapy} --snapshot {snapshot}{trials}{source}"
 
 
 def _validate(workspace: Workspace, kept: Snapshot, home: Home) -> None:
@@ -75,9 +96,11 @@ def _champion(home: Home, settings: Settings, therapy: str) -> Path | None:
     return registry.download(champion) if champion else None
 
 
-def _register(workspace: Workspace, home: Home, settings: Settings, origin: Origin) -> Retrained:
+def _register(
+    workspace: Workspace, home: Home, settings: Settings, origin: Origin, params: Params | None = None
+) -> Retrained:
     """Log everything, then register the release and put it up for review."""
-    candidate = Candidate.of(workspace, read_params())
+    candidate = Candidate.of(workspace, params or read_params())
     therapy = candidate.therapy.name
     registry = Registry.open(home, settings)
     tracker = Tracker(settings.mlflow_tracking_uri, home.artifacts)
@@ -99,6 +122,7 @@ def _register(workspace: Workspace, home: Home, settings: Settings, origin: Orig
         dossier=str(registry.download(version) / "dossier.html"),
         data_version=origin.data_version,
         failed=read_json(workspace.validation / "validation.json")["failed"],
+        learnt=list(learnt_lines(candidate)),
     )
 
 
@@ -128,6 +152,7 @@ build_features = step("Fold courses into features", _featurize)
 train_f = step("Train the predictor of feedback (F)", train_feedback)
 train_mf = step("Train the predictor of final status (Mf)", train_status)
 train_chooser = step("Train the policy", train_policy)
+find_source = step("Find the release to begin with", find_release, retries=2)
 find_champion = step("Find the champion to compare with", _champion, retries=2)
 judge_candidate = step("Judge the candidate by the guardrails", evaluate)
 assemble = step("Assemble the release", release)
@@ -138,7 +163,13 @@ show_verdict = step("Show the verdict", _show, retries=2)
 
 @flow(name="retrain", flow_run_name="retrain {therapy}")
 def retrain(
-    therapy: str, data: str | None = None, home: str | None = None, as_of: datetime | None = None
+    therapy: str,
+    data: str | None = None,
+    home: str | None = None,
+    as_of: datetime | None = None,
+    *,
+    trials: int | None = None,
+    warm_start: str | None = None,
 ) -> dict[str, Any] | None:
     """Snapshot, validate, train, judge and register a candidate release.
 
@@ -147,6 +178,8 @@ def retrain(
         data: folder of the four tables; the operational store when None.
         home: the home's folder; as set in the environment when None.
         as_of: train on what was known then; on all there is when None.
+        trials: of tuning; as in params.yaml when None.
+        warm_start: name or folder of a release to begin with where that is sure to help.
 
     Returns:
         The fields of ``Retrained``; None for a scheduled run that came too late, or while another is at work.
@@ -158,26 +191,26 @@ def retrain(
     if runtime.deployment.id and (_is_too_late() or here.is_locked(lock)):
         return None
     with here.lock(lock), here.work_folder() as folder:
-        return asdict(_run_stages(Workspace(folder), therapy, here, settings, data=data, as_of=as_of))
+        asked = Asked(therapy, Path(data) if data else None, as_of, trials, warm_start)
+        return asdict(_run_stages(Workspace(folder), asked, here, settings))
 
 
-def _run_stages(
-    workspace: Workspace, therapy: str, home: Home, settings: Settings, *, data: str | None, as_of: datetime | None
-) -> Retrained:
-    params = read_params()
-    take_snapshot(workspace, therapy, Path(data) if data else None, settings, as_of)
+def _run_stages(workspace: Workspace, asked: Asked, home: Home, settings: Settings) -> Retrained:
+    params = read_params().with_trials(asked.trials)
+    take_snapshot(workspace, asked.therapy, asked.data, settings, asked.as_of)
     name = workspace.therapy().name
     kept = version_snapshot(workspace.snapshot, home)
-    again = f"posology retrain {therapy} --snapshot {kept.name}"
-    origin = Origin(kept.version, kept.folder, git_commit(), settings.author, again)
+    origin = Origin(kept.version, kept.folder, git_commit(), settings.author, asked.again(kept.name))
+    begin_with = asked.warm_start or (str(params.source) if params.source else None)
+    source = find_source(home, settings, begin_with, kept.tables) if begin_with else None
     validate_data(workspace, kept, home)
     build_features(workspace, params, settings)
-    train_f(workspace, params)
-    train_mf(workspace, params)
+    train_f(workspace, params, source)
+    train_mf(workspace, params, source)
     train_chooser(workspace, params)
     judge_candidate(workspace, params, origin, find_champion(home, settings, name))
     assemble(workspace)
-    retrained = register(workspace, home, settings, origin)
+    retrained = register(workspace, home, settings, origin, params)
     keep_evidence(workspace, home, retrained)
     show_verdict(retrained)
     return retrained

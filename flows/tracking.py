@@ -15,6 +15,7 @@ from flows.evaluation.candidate import Candidate
 from flows.evaluation.report import Origin
 from flows.killed_runs import COMPLETED, OWNER, sweep
 from flows.pyfunc_signature import example_rows, signature_of
+from flows.trials_tracking import log_trials
 from flows.workspace import Workspace, read_json
 from models.release import save_release
 from models.targets import Target
@@ -133,9 +134,11 @@ class Tracker:
         with self._run(therapy, f"train {target}", tags, nested=True):
             self._mlflow.log_params(_flat(candidate.params.training[target].model_dump(mode="json")))
             self._mlflow.log_param("kind", candidate.chosen[target])
+            self._mlflow.set_tags(_began_with(candidate, target))
             self._log_dataset(candidate, origin)
             self._mlflow.log_metrics(_flat(metrics))
             self._log_figures(workspace.evaluation / "plots" / target)
+            log_trials(self._mlflow, lambda name: self._run(therapy, name, tags, nested=True), workspace, target)
             alone = workspace.root / f"pyfunc-{target}"
             save_release(
                 alone,
@@ -182,6 +185,14 @@ def _tags(workspace: Workspace, candidate: Candidate, origin: Origin, verdict: s
         "dossier_digest": digest_of_file(workspace.evaluation / "dossier.html"),
         "verdict": verdict,
     }
+
+
+def _began_with(candidate: Candidate, target: Target) -> dict[str, str]:
+    """The release a predictor was warm-started from, where it was."""
+    transfer = candidate.decision(target).get("transfer")
+    if not transfer or not transfer["kinds"].get(candidate.chosen[target], {}).get("passed"):
+        return {}
+    return {f"warm_start_{name}": value for name, value in transfer["source"].items()}
 
 
 def _flat(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -42,7 +42,7 @@ def compared(therapy: Therapy, before: Frames, joined: Frames, limits: Threshold
     has_joined = np.arange(len(ids[0]) + len(ids[1])) >= len(ids[0])
     if (distances(columns, has_joined) < limits.drift_noted).all():
         return
-    found = drifts(columns, has_joined, error_rate=limits.drift_error_rate)
+    found = drifts(columns, has_joined)
     for column, drift in zip(columns, found, strict=True):
         if drift.p <= limits.drift_error_rate and drift.distance >= limits.drift_noted:
             yield Compared(column, drift)

@@ -29,6 +29,20 @@ def retrain(
         str | None, typer.Option("--snapshot", metavar="ID", help="A kept snapshot; see posology snapshot list.")
     ] = None,
     as_of: AsOfOption = None,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            "--trials", min=0, metavar="N", help="Option sets tried for each kind of predictor; else as in params.yaml."
+        ),
+    ] = None,
+    warm_start: Annotated[
+        str | None,
+        typer.Option(
+            "--warm-start",
+            metavar="RELEASE",
+            help="A release of another therapy or site (name or folder) to begin with, where a test says it helps.",
+        ),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +57,7 @@ def retrain(
     if snapshot:
         data = _tables_of(known, snapshot, data)
     with progress("Starting Prefect") as step:
-        retrained = run_retrain(known, therapy, data, step, as_of)
+        retrained = run_retrain(known, therapy, data, step, as_of, trials=trials, warm_start=warm_start)
     if as_json:
         print_json(retrained)
     else:
@@ -63,9 +77,13 @@ def _tables_of(known: Here, snapshot: str, data: Path | None) -> Path:
 
 
 def run_retrain(
-    known: Here, therapy: str, data: Path | None, step: Any, as_of: datetime | None = None
+    known: Here, therapy: str, data: Path | None, step: Any, as_of: datetime | None = None, **asked: Any
 ) -> dict[str, Any]:
-    """Run the flow with a Prefect server around it; gives what ``--json`` prints."""
+    """Run the flow with a Prefect server around it; gives what ``--json`` prints.
+
+    Args:
+        asked: what else the flow is asked for, see ``flows.retrain.retrain``.
+    """
     from flows.announce import listening
     from flows.loading import load_stages
     from flows.orchestration import orchestrated
@@ -77,7 +95,7 @@ def run_retrain(
         from flows.retrain import retrain as flow
 
         folder = str(data.absolute()) if data else None
-        return dict(flow(therapy_argument(therapy), folder, str(known.home.root), as_of) or {})
+        return dict(flow(therapy_argument(therapy), folder, str(known.home.root), as_of, **asked) or {})
 
 
 def show_retrained(retrained: dict[str, Any]) -> None:
@@ -93,6 +111,8 @@ def show_retrained(retrained: dict[str, Any]) -> None:
         out.print("Rows in quarantine:")
         for failure in retrained["failed"]:
             out.print(f"  {in_words(failure)}", markup=False)
+    for line in retrained["learnt"]:
+        out.print(line, markup=False)
     out.print(f"Verdict: {verdict_text(retrained['verdict'])}")
     out.print(f"Dossier: {retrained['dossier']}")
     out.print(f"Data version (DVC): {retrained['data_version']}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.cli.accepted import accepted_tables
 from flows.cli.output import Steps, err, out, print_table, verdict_text
 from posology.errors import CannotDo
 
@@ -30,19 +31,27 @@ FILE = "fidelity.json"
 
 
 def like_log(
-    step: Steps, therapy: "Therapy", folder: Path, *, patients: int, seed: int
+    step: Steps, therapy: "Therapy", folder: Path, *, named: str, patients: int, seed: int
 ) -> tuple["FittedWorld", "Fidelity"]:
     """Patients like those of the four tables in a folder, and the fidelity report.
 
+    Args:
+        named: the therapy as the user named it.
+
     Raises:
         TooSmall: the tables hold too little to fit anything.
-        TableError: the tables break their contract.
+        DataInvalid: a table rule broke.
     """
     from models.simulators import Fitted, FittedWorld, fidelity
-    from posology.tables import Tables
 
+    step(f"Validate {folder}")
+    tables, counts = accepted_tables(therapy, folder, named=named)
+    for name, count in counts.items():
+        if count.quarantined:
+            err.print(
+                f"{name}: {count.quarantined:,} of {count.rows:,} rows are not fitted to (posology validate says why)"
+            )
     step(f"Fit to {folder}")
-    tables = Tables.read(folder, therapy)
     world = FittedWorld(Fitted.fit(therapy, tables, seed=seed), patients=patients, seed=seed)
     step("Judge the fit on held-out patients")
     return world, fidelity(therapy, tables, seed=seed)
@@ -84,7 +93,8 @@ def show_fidelity(report: "Fidelity", folder: Path) -> None:
         for figure in report.figures
     ]
     print_table(
-        f"Fidelity: fitted to {report.fitted_patients} patients, judged on {report.held_out_patients} others",
+        f"Fidelity: half of the patients teach, the other half judge; of those with sessions "
+        f"{report.fitted_patients} and {report.held_out_patients}",
         ["code", "question", "of", "figure", "trusted within", "verdict", "what is missing"],
         rows,
     )

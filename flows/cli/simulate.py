@@ -96,7 +96,7 @@ def simulate(
             )
         else:
             refuse_conditions(conditions)
-            world, report = like_log(step, checked, like, patients=patients, seed=seed)
+            world, report = like_log(step, checked, like, named=therapy, patients=patients, seed=seed)
         step(f"Simulate {patients:,} patients")
         cohort = treat(
             world,

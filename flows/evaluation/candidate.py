@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import polars as pl
 
@@ -51,11 +52,16 @@ class Candidate:
     @cached_property
     def chosen(self) -> Mapping[Target, str | None]:
         """Target → the kind of predictor taken; None where none could be trained."""
-        return {target: self._choice(target)["chosen"] for target in self.targets}
+        return {target: self.decision(target)["chosen"] for target in self.targets}
+
+    def decision(self, target: Target) -> dict[str, Any]:
+        """What training decided, and by what: ``choice.json``."""
+        found: dict[str, Any] = read_json(self.workspace.training(target) / "choice.json")
+        return found
 
     def why_not(self, target: Target) -> str:
         """Why no predictor of the target could be trained."""
-        return str(self._choice(target).get("reason", ""))
+        return str(self.decision(target).get("reason", ""))
 
     def predictor(self, target: Target, kind: str) -> Predictor:
         """One of the predictors that were fitted."""
@@ -102,6 +108,3 @@ class Candidate:
     @cached_property
     def _feature_tables(self) -> Mapping[Target, pl.DataFrame]:
         return {target: pl.read_parquet(self.workspace.features / f"{target}.parquet") for target in self.targets}
-
-    def _choice(self, target: Target) -> dict:
-        return read_json(self.workspace.training(target) / "choice.json")

@@ -10,6 +10,7 @@ from flows.evaluation.effect_tables import effect_figures, effect_tables, stand_
 from flows.evaluation.effects import EffectsFound
 from flows.evaluation.figures import content_mix, course_figure, policy_figures, prediction_figures
 from flows.evaluation.groups import group_rows
+from flows.evaluation.learning import tuning_figures
 from flows.evaluation.logged import Judged
 from flows.evaluation.numbers import skill_table, value_rows
 from models.targets import Target
@@ -52,7 +53,10 @@ class Exhibits:
             if found is not None:
                 skills[target] = skill_table(found, str(candidate.chosen[target]), seed)
                 groups += group_rows(candidate, found)
-                figures[target] = tuple(prediction_figures(candidate, found, skills[target]))
+                figures[target] = (
+                    *prediction_figures(candidate, found, skills[target]),
+                    *tuning_figures(candidate, target),
+                )
         values = value_rows(judged.logged, seed) if judged else ()
         mix = content_mix(candidate, judged) if judged else {}
         if judged:

@@ -12,6 +12,7 @@ import polars as pl
 
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.exhibits import Exhibits
+from flows.evaluation.learning import learnt_lines
 from flows.evaluation.logged import Judged
 from flows.workspace import read_json
 from posology.dossier import DataFacts, Dossier, PatientsRow, TherapyFacts, render
@@ -75,6 +76,7 @@ def dossier_page(
             effects=exhibits.effects,
             stand_in=exhibits.stand_in,
             figures=tuple(chain.from_iterable(exhibits.figures.values())),
+            learnt=tuple(learnt_lines(candidate)),
             limitations=tuple(_limitations(candidate, exhibits, judged, without)),
             software={name: version(name) for name in LIBRARIES},
             commands=(origin.again,),

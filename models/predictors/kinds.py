@@ -3,5 +3,7 @@
 from models.predictors.catboost import CatBoost
 from models.predictors.predictor import Model
 from models.predictors.ridge import Ridge
+from models.transfer.warm import WarmStarted
 
 KINDS: dict[str, type[Model]] = {kind.kind: kind for kind in (Ridge, CatBoost)}
+SAVED_KINDS: dict[str, type[Model]] = {**KINDS, WarmStarted.kind: WarmStarted}

@@ -1,7 +1,7 @@
 """What every predictor does, and the two kinds there are."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
@@ -14,6 +14,8 @@ from models.targets import Target
 from posology.digests import digest_of_folder
 from posology.files import write_whole
 
+Mean = Callable[[np.ndarray], np.ndarray]  # (n, n_features) → (n,)
+
 
 class Model(Protocol):
     """Mean and raw quantiles of a target; saved as files of its library."""
@@ -23,6 +25,11 @@ class Model(Protocol):
     @classmethod
     def fit(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Self:
         """A fitted model; ``target`` may be a change instead of the rows' own target."""
+        ...
+
+    @classmethod
+    def fit_mean(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Mean:
+        """The mean alone, as ``fit`` would come to it; what many fits are compared by."""
         ...
 
     def predict(self, features: np.ndarray) -> np.ndarray:
@@ -40,6 +47,18 @@ class Model(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what ``save`` wrote."""
+        ...
+
+
+class Fitter(Protocol):
+    """Fits models: a kind, or a kind that begins with what another release knows."""
+
+    def fit(self, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Model:
+        """As ``Model.fit``."""
+        ...
+
+    def fit_mean(self, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Mean:
+        """As ``Model.fit_mean``."""
         ...
 
 
@@ -93,10 +112,10 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> "Predictor":
         """Read what ``save`` wrote."""
-        from models.predictors.kinds import KINDS
+        from models.predictors.kinds import SAVED_KINDS
 
         about = json.loads((folder / "predictor.json").read_text())
-        model = KINDS[about["kind"]].load(folder)
+        model = SAVED_KINDS[about["kind"]].load(folder)
         return cls(
             about["target"],
             model,
@@ -109,7 +128,7 @@ class Predictor:
 
 
 def fit_predictor(
-    kind: type[Model],
+    kind: Fitter,
     target: Target,
     fit: Rows,
     calibrate: Rows,
@@ -122,7 +141,7 @@ def fit_predictor(
     Mf is learnt as the change from the last score, which is always there once
     a course has begun.
     """
-    anchor = "score_last" if target == "status" else None
+    anchor = _anchor_name(target)
     coverage = float(options["coverage"])
     model = kind.fit(fit, fit.target - _anchor(anchor, fit.names, fit.features), options)
     raw = model.predict(calibrate.features) + _anchor(anchor, fit.names, calibrate.features)[:, None]
@@ -131,9 +150,22 @@ def fit_predictor(
     return Predictor(target, model, fit.names, anchor, margin, bounds, coverage)
 
 
+def fit_mean(
+    kind: Fitter, target: Target, fit: Rows, *, options: Mapping[str, Any], bounds: tuple[float, float]
+) -> Mean:
+    """The mean of the predictor that ``fit_predictor`` would give, without its interval."""
+    anchor = _anchor_name(target)
+    mean = kind.fit_mean(fit, fit.target - _anchor(anchor, fit.names, fit.features), options)
+    return lambda features: np.clip(mean(features) + _anchor(anchor, fit.names, features), *bounds)
+
+
 def predictor_digest(folder: Path) -> str:
     """SHA-256 over the files of a saved predictor."""
     return digest_of_folder(folder)
+
+
+def _anchor_name(target: Target) -> str | None:
+    return "score_last" if target == "status" else None
 
 
 def _anchor(anchor: str | None, names: tuple[str, ...], features: np.ndarray) -> np.ndarray:

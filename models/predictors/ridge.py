@@ -11,6 +11,7 @@ from sklearn.linear_model import Ridge as LinearRidge
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from models.features import PLACE
+from models.predictors.predictor import Mean
 from models.predictors.rows import Rows
 from posology.files import write_whole
 
@@ -72,6 +73,12 @@ class Ridge:
             float(ridge.intercept_),
             (float(low), float(high)),
         )
+
+    @classmethod
+    def fit_mean(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Mean:
+        """The mean of what ``fit`` gives."""
+        model = cls.fit(rows, target, options)
+        return lambda features: model.predict(features)[:, 0]
 
     def design(self, features: np.ndarray) -> np.ndarray:
         """(n, n_features + n_flagged + n_contents) what the weights multiply."""

@@ -193,6 +193,7 @@ class Dossier:
         stand_in: whether F stands in for Mf.
         content_mix: content_id → policy → share of decisions.
         split: how patients and time were parted into fitting and judging.
+        learnt: how the predictors were tuned, or what they began with; none where they were only fitted.
         limitations: what the release goes without and what was not done.
         software: library → version.
         commands: what to type to get the same bytes again.
@@ -223,6 +224,7 @@ class Dossier:
     effects: "tuple[EffectTable, ...]" = ()
     stand_in: "tuple[StandInRow, ...]" = ()
     figures: tuple[Figure, ...] = ()
+    learnt: tuple[str, ...] = ()
     limitations: tuple[str, ...] = ()
     software: Mapping[str, str] = field(default_factory=dict)
     commands: tuple[str, ...] = ()

@@ -37,6 +37,12 @@ def test_the_stages_are_measured_at_size_and_make_the_same_on_dask() -> None:
     assert "are the same bytes" in result.says[-1]
 
 
+def test_growth_is_told_without_what_is_done_once() -> None:
+    (says,) = size._growth({n: 20 + 3e-5 * n**1.05 for n in (10**5, 10**6, 10**7)})
+    assert "the power is 1.05" in says
+    assert list(size._growth({1: 1.0, 2: 2.0})) == []
+
+
 def test_the_loop_and_the_sums_find_the_same_intervals() -> None:
     log = bootstrap.logged(200, np.random.default_rng(3))
     np.testing.assert_allclose(bootstrap.by_sums(log, 500), bootstrap.by_loop(log, 500), atol=0.01)

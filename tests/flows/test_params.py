@@ -46,7 +46,7 @@ def test_every_guardrail_has_all_its_thresholds() -> None:
 
 
 def test_a_reviewer_signs_for_all_that_decides_and_for_no_place() -> None:
-    assert set(read_params().envelope) == {"split", "training", "evaluation", "guardrails"}
+    assert set(read_params().envelope) == {"split", "training", "tuning", "evaluation", "guardrails"}
 
 
 def test_parameters_do_not_change() -> None:
