@@ -227,6 +227,7 @@ class Therapy(_Checked):
     objective: Literal["feedback", "status", "constrained"]
     noninferiority_margin: float | None = Field(default=None, gt=0)
     exploration: Exploration
+    monotony: float = Field(default=0.0, ge=0)
     catalogue: tuple[dict[str, Any], ...] | None = None
 
     @model_validator(mode="after")

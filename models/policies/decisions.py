@@ -47,6 +47,10 @@ class Decisions:
             self._predicted[id(predictor)] = predictor, found  # kept with it, so that no other can take its id
         return self._predicted[id(predictor)][1]
 
+    def supported(self, predictor: Predictor) -> np.ndarray:
+        """(n, n_contents) whether each content and its course are like those the predictor was fitted on."""
+        return predictor.supported(self._rows).reshape(self.eligible.shape)
+
     @property
     def _rows(self) -> np.ndarray:
         """(n * n_contents, n_features)."""

@@ -11,6 +11,7 @@ from models.policies.exploration import explored
 from models.policies.policy import Predictors
 from models.policies.status_effects import StatusEffects
 from models.predictors.predictor import Predictor
+from posology.safety import LOOK_BACK
 from posology.therapy import Therapy
 
 SURE = 1.0  # standard errors by which a content must be worse for Mf to be left out; docs/decisions/0004
@@ -22,10 +23,11 @@ class Dpo:
 
     ``feedback``: the largest F. ``status``: the best Mf. ``constrained``: the
     largest F among contents whose Mf is not inferior. With the therapy's
-    exploration.
+    exploration and its cost of monotony. Pairs of course and content unlike
+    those seen do not compete: they keep the floor.
 
     Attributes:
-        therapy: objective, margin and exploration.
+        therapy: objective, margin, monotony and exploration.
         feedback: predicts F.
         effects: of contents on Mf. None where too little was there to learn
             them: then no content is known to be inferior.
@@ -43,8 +45,10 @@ class Dpo:
             ValueError: the objective needs a prediction that is not there.
         """
         feedback = decisions.predicted(self.feedback)[:, :, 0] if self.feedback else None
-        competing = decisions.eligible & self._not_inferior(feedback, decisions.eligible)
-        return explored(self._score(feedback), competing, decisions.eligible, self.therapy.exploration)
+        known = _or_all(decisions.eligible & self._is_like_those_seen(decisions), decisions.eligible)
+        competing = known & self._not_inferior(feedback, known)
+        score = self._score(feedback) - self._monotony(decisions)
+        return explored(score, competing, decisions.eligible, self.therapy.exploration)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -56,6 +60,16 @@ class Dpo:
         """With the predictors there are."""
         effects = parameters["effects"]
         return cls(therapy, predictors.get("feedback"), StatusEffects.of(effects) if effects else None)
+
+    def _is_like_those_seen(self, decisions: Decisions) -> np.ndarray:
+        """(n, n_contents) where the prediction of F is more than a guess."""
+        return decisions.supported(self.feedback) if self.feedback else decisions.eligible
+
+    def _monotony(self, decisions: Decisions) -> np.ndarray | float:
+        """(n, n_contents) what is taken off for the share of the last nine contents that were of the kind."""
+        if not self.therapy.monotony:
+            return 0.0
+        return self.therapy.monotony * decisions.feature("group_of_last_9") / LOOK_BACK
 
     def _not_inferior(self, feedback: np.ndarray | None, eligible: np.ndarray) -> np.ndarray:
         """(n, n_contents) not surely worse for Mf than the best, by more than a decision's share of the margin."""
@@ -75,3 +89,8 @@ class Dpo:
         if feedback is None:
             raise ValueError(f"objective {self.therapy.objective} needs predictions of F")
         return feedback
+
+
+def _or_all(some: np.ndarray, eligible: np.ndarray) -> np.ndarray:
+    """(n, n_contents) some of the eligible contents; all of them in a row that has none."""
+    return np.where(some.any(axis=1, keepdims=True), some, eligible)

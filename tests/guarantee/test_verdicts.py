@@ -68,8 +68,8 @@ def params() -> Params:
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory, params: Params) -> Workspace:
-    """700 patients: some 500 are the least with which the shipped guardrails let anything pass."""
-    return trained(tmp_path_factory.mktemp("good"), params, "mci", patients=700, seed=7)
+    """1,000 patients: some 600 are the least with which the shipped guardrails let anything pass."""
+    return trained(tmp_path_factory.mktemp("good"), params, "mci", patients=1000, seed=7)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """DPO: probabilities sum to one, stay above the floor where eligible, and follow the objective."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +13,7 @@ from models.policies.status_effects import StatusEffects
 from posology.tables import Tables
 from posology.therapy import Therapy
 
+UNLIKE = 0.987  # predicted for a pair of course and content that nobody has seen
 OBJECTIVES = ["feedback", "status", "constrained"]
 
 
@@ -19,6 +22,9 @@ class Foretold:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         return np.repeat(features[:, :1], 3, axis=1)
+
+    def supported(self, features: np.ndarray) -> np.ndarray:
+        return features[:, 0] != UNLIKE
 
 
 def therapy_with(drill: Therapy, objective: str, **exploration: float) -> Therapy:
@@ -141,6 +147,26 @@ def test_what_is_unknown_of_all_contents_alike_leaves_none_out(drill):
 def test_where_effects_are_not_known_none_is_known_to_be_inferior(drill):
     feedback, eligible = np.array([[0.2, 0.9]]), np.ones((1, 2), dtype=bool)
     assert probabilities(therapy_with(drill, "constrained"), feedback, eligible).argmax() == 1
+
+
+def test_a_pair_of_course_and_content_unlike_those_seen_keeps_the_floor(drill):
+    eligible, therapy = np.ones((1, 3), dtype=bool), therapy_with(drill, "feedback", floor=0.01)
+    found = probabilities(therapy, np.array([[0.2, 0.5, UNLIKE]]), eligible)[0]
+    assert found.argmax() == 1
+    assert found[2] == pytest.approx(0.01)
+    assert probabilities(therapy, np.full((1, 3), UNLIKE), eligible)[0] == pytest.approx([1 / 3] * 3)
+
+
+def test_monotony_is_taken_off_by_the_share_of_the_last_nine(drill):
+    features = np.array([[[0.5, 9.0], [0.45, 0.0]]])  # F, and how many of the last nine were of the kind
+    decisions = replace(
+        decisions_of(features[:, :, 0], np.ones((1, 2), dtype=bool)),
+        features=features,
+        names=("foretold", "group_of_last_9"),
+    )
+    for cost, best in ((0.0, 0), (0.1, 1)):
+        therapy = therapy_with(drill, "feedback").model_copy(update={"monotony": cost})
+        assert Dpo(therapy, Foretold()).probabilities(decisions).argmax() == best  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
