@@ -102,6 +102,19 @@ def test_the_flow_ends_with_a_candidate_and_its_dossier(retrained: Retraining) -
     assert retrained.registry.champion("calm") is None
 
 
+@pytest.mark.slow
+def test_a_flow_whose_blocks_a_dask_cluster_folds_makes_the_same_release(
+    retrained: Retraining, retrain: Retrain, calm_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setenv("POSOLOGY_DASK_ADDRESS", cluster.scheduler_address)
+        assert retrain(calm_data)["release"] == retrained.result["release"]
+        ran = cluster.scheduler.cumulative_worker_metrics
+    assert any("execute" in key for key in ran)
+
+
 def test_the_flow_keeps_evidence_under_the_name_of_the_release(retrained: Retraining) -> None:
     kept = retrained.home.runs / retrained.result["release"]
     assert {path.name for path in kept.iterdir()} == {"evaluation", "quarantine"}
