@@ -18,8 +18,8 @@ from models.predictors.rows import Rows
 
 MOST = sys.float_info.max  # JSON knows no infinity
 LEAST_PATIENTS = 20  # below it a slice keeps what everyone has: the 0.9 quantile of 20 is known to about 0.07
-SHRINK_PATIENTS = 20  # a slice's own margin counts so many patients of everyone's
-SWEEPS = 4
+SHRINK_PATIENTS = 40  # a slice's own margin counts so many patients of everyone's
+SWEEPS = 6
 FEW_FEEDBACKS = (0.0, 3.0, 10.0, MOST)  # how much is known of a patient drives how well F is predicted
 
 
@@ -65,12 +65,15 @@ def calibrated(
     held = [each.holds(rows.features, rows.names) for each in slices]
     patients = [int(np.unique(rows.patient[inside]).size) for inside in held]
     extra, left = np.zeros(len(slices)), score - margin
-    for which in [place for place, n in enumerate(patients) if n >= LEAST_PATIENTS] * SWEEPS:
-        inside, n = held[which], patients[which]
-        lacks = conformal_margin(left[inside], rows.patient[inside], coverage=coverage) * n / (n + SHRINK_PATIENTS)
-        extra[which] += lacks
-        left[inside] -= lacks
-    margin += conformal_margin(left, rows.patient, coverage=coverage)
+    for _ in range(SWEEPS):
+        for which in [place for place, n in enumerate(patients) if n >= LEAST_PATIENTS]:
+            inside, n = held[which], patients[which]
+            lacks = conformal_margin(left[inside], rows.patient[inside], coverage=coverage)
+            lacks = max(lacks * n / (n + SHRINK_PATIENTS), -extra[which])  # no slice is given less than everyone
+            extra[which] += lacks
+            left[inside] -= lacks
+        for_all = conformal_margin(left, rows.patient, coverage=coverage)
+        margin, left = margin + for_all, left - for_all
     told = (replace(each, margin=float(own), patients=n) for each, own, n in zip(slices, extra, patients, strict=True))
     return margin, tuple(told)
 
