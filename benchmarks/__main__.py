@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import bootstrap, choice, coverage, features, retrain, simulator, size, stand_in
+from benchmarks import bootstrap, choice, coverage, features, retrain, simulator, size
 from benchmarks.machine import load, machine
 from benchmarks.pages import keep, text_of
 from benchmarks.result import Result
@@ -18,7 +18,6 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "coverage": coverage.run,
     "simulator": simulator.run,
     "size": size.run,
-    "stand_in": stand_in.run,
 }
 
 

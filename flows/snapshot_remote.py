@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
 
 from flows.home import Home
 from flows.remote_errors import answering
@@ -99,7 +98,7 @@ class SnapshotRemote:
             ensure_repository(work)
             note = note_of(work / name)
             out = {**{field: record["dvc"][field] for field in DVC_FIELDS}, "hash": "md5", "path": name}
-            write_whole(note, yaml.safe_dump({"outs": [out]}, sort_keys=False))
+            write_whole(note, json.dumps({"outs": [out]}))  # quoted: to YAML the id 12345678e012 is a number
             with self._opened(work, cache=repository / ".dvc" / "cache") as repo:
                 patiently(repo.pull, targets=[str(note)], remote=NAME)
             if wrong := damage_of(work / name, name):

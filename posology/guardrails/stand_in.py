@@ -21,7 +21,7 @@ class FeedbackStandsIn(Guardrail):
     passes when its interval is above zero, and fails when it is below the
     least gain that is worth having; between, the evidence is insufficient.
     Where the objective is ``constrained``, a failure blocks and a missing
-    answer does not (docs/decisions/0004-f-stands-in.md).
+    answer does not (docs/decisions/0006-f-stands-in.md).
 
     Attributes:
         minimum_patients: with a finished course; judged on fewer, there is no answer.

@@ -28,6 +28,7 @@ COMMANDS = (
     ("fhir", "read"),
     *(("snapshot", *words) for words in ((), ("take",), ("list",), ("show",), ("verify",), ("push",), ("pull",))),
     ("evaluate",),
+    ("effects",),
     ("retrain",),
     ("review",),
     ("review", "list"),
@@ -202,7 +203,7 @@ BAD_THERAPIES = {
     "nobody's name": ("nobody", "no therapy 'nobody': expected one of depression, mci, tinnitus"),
     "a file that is not there": ("nowhere.yaml", "nowhere.yaml: no such therapy file"),
     "a folder": ("folder.yaml", "folder.yaml: no such therapy file"),
-    "a file that is not YAML": ("broken file.yaml", "broken file.yaml: expected a YAML file that can be read"),
+    "a file that is not YAML": ("broken file.yaml", "broken file.yaml line 1: expected a YAML file that can be read"),
     "a file of something else": ("list.yaml", "list.yaml line 1: expected a mapping"),
     "a definition that does not hold": ("wrong.yaml", "wrong.yaml line 2: unknown key colour"),
 }

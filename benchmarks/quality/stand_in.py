@@ -4,7 +4,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks.pages import text_of
 from benchmarks.result import Result
+from flows.cli.output import out, print_table
+from flows.quiet import be_quiet
 from models.effects import Scores, logs_of
 from models.effects.surrogate import surrogate_evidence
 from posology.simulators import Conditions, simulate
@@ -43,3 +46,11 @@ def run() -> Result:
         rows=tuple(rows()),
         says=(f"{PATIENTS:,} patients a cohort, treated by the clinician.",),
     )
+
+
+if __name__ == "__main__":
+    be_quiet()
+    table = run()
+    print_table(table.asks, table.columns, [[text_of(cell) for cell in row] for row in table.rows])
+    for sentence in table.says:
+        out.print(sentence)
