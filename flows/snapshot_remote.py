@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-
 from flows.home import Home
 from flows.remote_errors import answering
 from flows.settings import Settings
