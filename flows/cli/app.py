@@ -17,6 +17,7 @@ from flows.cli import (
     importing,
     learn,
     records,
+    replay,
     review,
     run,
     simulate,
@@ -70,6 +71,7 @@ app.command()(review.promote)
 app.command()(review.rollback)
 app.command()(review.history)
 app.command()(run.serve)
+app.command()(replay.replay)
 app.command()(learn.schedule)
 app.command()(run.ui)
 

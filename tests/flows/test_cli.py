@@ -38,6 +38,7 @@ COMMANDS = (
     ("rollback",),
     ("history",),
     ("serve",),
+    ("replay",),
     ("schedule",),
     ("ui",),
 )
