@@ -203,6 +203,14 @@ def calm_data(calm: Therapy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def calm_log(calm: Therapy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of 240 patients."""
+    folder = tmp_path_factory.mktemp("calm") / "log"
+    calm_tables(calm, patients=240).write(folder)
+    return folder
+
+
 def calm_tables(calm: Therapy, *, patients: int, sessions: int = 8) -> Tables:
     """A cohort in which content and age both matter; the propensities were logged."""
     rng = np.random.default_rng(7)

@@ -20,18 +20,10 @@ Evaluate = Callable[..., tuple[int, Any]]
 OF_SLOW = 0.02 + 0.96 / (1 + 2.718281828 ** (-0.3 / 0.1))  # the releases by hand predict 0.3 and 0.6
 
 
-@pytest.fixture(scope="module")
-def log(calm_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def log(calm_log: Path) -> Path:
     """240 patients who breathe: slow breathing brings 0.3 more than rest."""
-    folder = tmp_path_factory.mktemp("log")
-    for file in calm_data.glob("*.parquet"):
-        table = pl.read_parquet(file)
-        columns = [name for name in ("user_id", "decision_id") if name in table.columns]
-        copies = (
-            table.with_columns(pl.concat_str(pl.lit(f"{n}-"), name).alias(name) for name in columns) for n in range(6)
-        )
-        pl.concat(copies if columns else [table]).write_parquet(folder / file.name)
-    return folder
+    return calm_log
 
 
 @pytest.fixture
