@@ -1,18 +1,20 @@
 """The four tables: their contract, reading and writing."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
+from zoneinfo import available_timezones
 
 import polars as pl
 from polars._typing import EngineType
 from polars.datatypes import DataTypeClass
 from polars.exceptions import PolarsError
 
-from posology.errors import TableError, first_few
+from posology.errors import TableError, first_few, legible
 from posology.files import whole_folder
 from posology.therapy import UTC_TIME, Therapy
 
@@ -37,6 +39,7 @@ OPTIONAL = frozenset(
         *("eligible", "probability", "release", "feedback_at"),
     )
 )
+OFFSET = re.compile(r"[+-]\d\d:?\d\d")
 LAST_MILLISECOND = (2**63 - 1) // 1000  # that fits into microseconds
 Row = Mapping[str, Any]
 
@@ -231,9 +234,29 @@ def _scan(path: Path, name: str, therapy: Therapy) -> pl.LazyFrame:
         if name == "measurements" and therapy.status is None:
             return pl.LazyFrame(schema=schema_of(name, therapy))
         raise TableError(f"{path}: missing; expected a Parquet file with {_needed(name, therapy)}", table=name)
+    _check_zones(path)
     rows = pl.scan_parquet(path, glob=False)
     collect_raw(rows.head(0), path)
     return rows
+
+
+def _check_zones(path: Path) -> None:
+    """Raise TableError for a time zone that nobody keeps: Polars would stop altogether."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError):
+        return  # what is wrong with the file is said when it is read
+    for column in schema:
+        zone = column.type.tz if pa.types.is_timestamp(column.type) else None
+        if zone not in {None, "UTC"} and not OFFSET.fullmatch(zone) and zone not in available_timezones():
+            raise TableError(
+                f"{path}: column {column.name} has the time zone {legible(zone)}, which is unknown; expected UTC",
+                table=path.stem,
+                column=column.name,
+            )
 
 
 def _needed(name: str, therapy: Therapy) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from flows.cli.here import Here, HomeOption, JsonOption, here
 from flows.cli.output import out, print_json, print_table, progress
-from posology.errors import CannotDo
+from posology.errors import CannotDo, NotFound
 
 if TYPE_CHECKING:
     from serving.replay import Replayed
@@ -30,6 +30,8 @@ def replay(
     if (decision_id is None) is not every:
         raise CannotDo("expected a decision_id, or --all for every decision in the store")
     found = list(_replayed(here(home), decision_id))
+    if not found:
+        raise NotFound("the store holds no decision that was made here; expected some, is it the right --home?")
     differ = [each for each in found if not each.equal]
     if not every:
         _show(found[0], as_json=as_json)

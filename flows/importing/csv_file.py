@@ -28,7 +28,7 @@ def csv_chunks(source: Csv, path: Path, table: str) -> Iterator[Chunk]:
         TableError: there is no header, a name stands twice, bytes are not of the encoding, or a quote is never closed.
     """
     try:
-        yield from _chunks(source, path, _names(source, path, table))
+        yield from _chunks(source, path, *_names(source, path, table))
     except UnicodeError as error:  # of utf-16 without its mark too
         raise TableError(
             f"{path}: expected {source.encoding} text, got a byte that is none; name its encoding (latin-1, cp1252, …)",
@@ -39,24 +39,29 @@ def csv_chunks(source: Csv, path: Path, table: str) -> Iterator[Chunk]:
         raise TableError(f"{path}: expected a CSV file that can be read; {hint}", table=table) from error
 
 
-def _names(source: Csv, path: Path, table: str) -> list[str]:
-    """The names of the columns, told or in the first line."""
+def _names(source: Csv, path: Path, table: str) -> tuple[list[str], bool]:
+    """The names of the columns, told or in the first line, and whether anything may follow."""
     if source.header is not None:
-        names = list(source.header)
+        names, has_rows = list(source.header), True
     else:
         with io.TextIOWrapper(io.BufferedReader(_stream(source, path)), "utf-8", newline="") as text:
             quoting: Any = {"quoting": csv.QUOTE_NONE} if source.quote is None else {"quotechar": source.quote}
-            names = next((row for row in csv.reader(text, delimiter=source.delimiter, **quoting) if row), [])
+            lines = csv.reader(text, delimiter=source.delimiter, **quoting)
+            names = next((row for row in lines if row), [])
+            has_rows = next(lines, None) is not None
     if not names:
         raise TableError(f"{path}: expected a header and rows, got an empty file", table=table)
     twice = [place + 1 for place, name in enumerate(names) if names.index(name) < place]
     if twice:
         raise TableError(f"{path}: column {first_few(twice)} has the name of one before it", table=table)
-    return names
+    return names, has_rows
 
 
-def _chunks(source: Csv, path: Path, names: list[str]) -> Iterator[Chunk]:
+def _chunks(source: Csv, path: Path, names: list[str], has_rows: bool) -> Iterator[Chunk]:
     aside = _Aside(first=1 if source.header else 2)
+    if not has_rows:  # Arrow's reader does not end well on a header whose line does not end
+        yield Chunk(pl.DataFrame(schema=dict.fromkeys(names, pl.String)), aside.number(0), aside.take())
+        return
     with _stream(source, path) as stream, _reader(source, names, stream, aside) as reader:
         for batch in reader:
             frame = pl.DataFrame(pl.from_arrow(batch))

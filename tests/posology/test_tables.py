@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -135,6 +137,17 @@ def test_a_file_that_is_no_parquet_is_refused(therapy, tables, tmp_path, spoil):
     file = tmp_path / "data" / "users.parquet"
     file.write_bytes(spoil(file.read_bytes()))
     with pytest.raises(TableError, match=r"users.parquet: expected a Parquet file"):
+        Tables.read(tmp_path / "data", therapy)
+
+
+def test_a_time_zone_that_nobody_keeps_is_refused_by_its_column(therapy, tables, tmp_path):
+    tables.write(tmp_path / "data")
+    file = tmp_path / "data" / "sessions.parquet"
+    table = pq.read_table(file)
+    place = table.column_names.index("decided_at")
+    odd = table["decided_at"].cast(pa.timestamp("us", "Mars/Olympus"))
+    pq.write_table(table.set_column(place, "decided_at", odd), file)
+    with pytest.raises(TableError, match="column decided_at has the time zone Mars/Olympus, which is unknown"):
         Tables.read(tmp_path / "data", therapy)
 
 

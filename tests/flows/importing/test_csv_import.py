@@ -84,8 +84,9 @@ def test_a_compressed_file_is_read_as_it_is(readings, tmp_path: Path) -> None:
     assert readings({"csv": "a.csv.gz"}).tables["measurements"].mapped == 1
 
 
-def test_a_header_alone_gives_an_empty_table(readings, tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("id,at,score\n")
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_a_header_alone_gives_an_empty_table(readings, tmp_path: Path, end: str) -> None:
+    (tmp_path / "a.csv").write_text(f"id,at,score{end}")
     assert readings({"csv": "a.csv"}).rows("measurements").is_empty()
 
 

@@ -19,9 +19,9 @@ P-004;04.03.2026 10:00;880;M;12;nein;21
 """
 GAMES = "('flanker', 'attention_05_flankers', 40), ('pairs', 'memory_01_pairs', 0)"
 PLAYED = """\
-('P-001', 'flanker', TIMESTAMP '2026-03-02 10:00', 10, 'memory_01_pairs|attention_05_flankers', 400, 32, true),
-('P-001', 'pairs', TIMESTAMP '2026-03-03 10:00', 10, 'memory_01_pairs|attention_05_flankers', 410, 3, true),
-('P-002', 'flanker', TIMESTAMP '2026-03-04 11:00', 11, 'memory_01_pairs|attention_05_flankers', 500, 35, false)
+('P-001', 'flanker', TIMESTAMP '2026-03-02 10:00', 10, 'memory_01_pairs|attention_05_flankers', 400, 32, true, 5),
+('P-001', 'pairs', TIMESTAMP '2026-03-03 10:00', 10, 'memory_01_pairs|attention_05_flankers', 410, 3, true, 2),
+('P-002', 'flanker', TIMESTAMP '2026-03-04 11:00', 11, 'memory_01_pairs|attention_05_flankers', 500, 35, false, 3)
 """
 
 
@@ -31,7 +31,7 @@ def mapping(tmp_path: Path) -> Path:
     (tmp_path / "patients.csv").write_text(PATIENTS, encoding="latin-1")
     with duckdb.connect(str(tmp_path / "games.duckdb")) as connection:
         connection.execute(f"CREATE TABLE games AS FROM (VALUES {GAMES}) AS t(game, content, possible)")
-        names = "patient, game, played_at, hour, offered, sleep_minutes, points, finished"
+        names = "patient, game, played_at, hour, offered, sleep_minutes, points, finished, stars"
         connection.execute(f"CREATE TABLE played AS FROM (VALUES {PLAYED}) AS t({names})")
     path = tmp_path / "mapping.yaml"
     path.write_text(blocks("yaml")[0])
