@@ -35,13 +35,22 @@ def open_database(url: str) -> sa.Engine:
         SettingsError: the URL is neither SQLite in a file nor PostgreSQL.
         ServiceDown: the database does not answer.
     """
-    engine = _engine(url)
+    engine = engine_of(url)
+    try:
+        make_tables(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def make_tables(engine: sa.Engine) -> None:
+    """Make what is not there yet; raises ``ServiceDown`` when the database does not answer."""
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CREATION_LOCK})
         metadata.create_all(connection)
         _add_missing_columns(connection)
-    return engine
 
 
 @contextmanager
@@ -68,7 +77,12 @@ def rows_of(connection: sa.Connection, query: sa.Executable) -> list[dict[str, A
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _engine(url: str) -> sa.Engine:
+def engine_of(url: str) -> sa.Engine:
+    """An engine on a database that nobody has looked at yet.
+
+    Raises:
+        SettingsError: the URL is neither SQLite in a file nor PostgreSQL.
+    """
     try:
         parsed = sa.make_url(url)
     except ArgumentError as error:

@@ -37,7 +37,13 @@ def _now() -> datetime:
 
 @dataclasses.dataclass(frozen=True)
 class Store:
-    """One therapy's rows in a database that other therapies may share."""
+    """One therapy's rows in a database that other therapies may share.
+
+    Attributes:
+        patience: seconds a row waits for the database before its writer is told that it does not answer.
+        journal: where decisions wait, on disk, while the database does not take them; without one a decision is
+            refused then like any other row.
+    """
 
     engine: sa.Engine
     therapy: Therapy
@@ -54,27 +60,14 @@ class Store:
         object.__setattr__(self, "_settling", settling)
 
     @classmethod
-    def open(
-        cls,
-        url: str,
-        therapy: Therapy,
-        clock: Clock = _now,
-        files: Path | None = None,
-        *,
-        patience: float = WAIT_SECONDS,
-        journal: Path | None = None,
-    ) -> "Store":
+    def open(cls, url: str, therapy: Therapy, clock: Clock = _now, files: Path | None = None) -> "Store":
         """The store at ``sqlite:////path/store.db`` or ``postgresql://…``, made when it is not there.
 
         Args:
             clock: tells when a row was recorded.
             files: folder of the pictures that patients' columns name.
-            patience: seconds a row waits for the database before its writer is told that it does not answer.
-            journal: folder where decisions wait, on disk, while the database does not take them. Without one
-                a decision is refused then like any other row.
         """
-        waiting = Journal(journal / therapy.name) if journal else None
-        return cls(open_database(url), therapy, clock, files, patience, waiting)
+        return cls(open_database(url), therapy, clock, files)
 
     def close(self) -> None:
         """Let go of the database."""

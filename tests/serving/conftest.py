@@ -172,6 +172,7 @@ def client_of(release: Release, sqlite_store: Store) -> Callable[..., TestClient
     """Makes a caller with the token, of an app with settings of the test's own."""
 
     def make(**settings: Any) -> TestClient:
+        settings = {"deadline_seconds": 30, **settings}  # the first decision of a process compiles
         told = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, **settings)
         app = create_app(release, sqlite_store, told, clock=lambda: NOW)
         return TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"})
