@@ -33,7 +33,7 @@ class ServiceSettings(BaseSettings):
     token: SecretStr = Field(min_length=1)
     demo: bool = False
     approval: Path | None = None
-    deadline_seconds: float = Field(default=1.0, gt=0, le=30)
+    deadline_seconds: float = Field(default=1.0, gt=0, le=600)
     journal: Path | None = None
     max_body_bytes: int = Field(default=1_000_000, ge=1_000)
     max_in_flight: int = Field(default=64, ge=1)
