@@ -126,8 +126,7 @@ class Store:
         try:
             return Decision.from_row(self._one(decisions, decision_id=decision_id))
         except NotFound:
-            if not self._settle():
-                raise
+            self._settle()
             return Decision.from_row(self._one(decisions, decision_id=decision_id))
 
     def revision(self, user_id: str) -> int:
@@ -201,13 +200,13 @@ class Store:
         try:
             self._add(table, values, ignoring)
         except NotFound:
-            if not self._settle():
-                raise
+            self._settle()
             self._add(table, values, ignoring)
 
-    def _settle(self) -> bool:
-        """Place what waits in the journal; whether something did."""
-        return self._settling is not None and self._settling.settle() > 0
+    def _settle(self) -> None:
+        """Place what waits in the journal."""
+        if self._settling is not None:
+            self._settling.settle()
 
     def _place(self, decision: Decision) -> None:
         """Keep a decision of the journal; the patient was not asked then whether they consent."""
