@@ -71,17 +71,17 @@ class Calls:
         keep(self.store, decision)
         return {"decision_id": decision.decision_id, **answered}
 
-    def recommend_otherwise(self, body: Body, now: datetime, why: Alarm) -> dict[str, Any]:
+    def recommend_otherwise(self, body: Body, now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:
         """The safe default for whoever asked to be recommended; without ``decision_id`` when no disk takes it."""
         asked = read_recommend(self.release, body)
         choice = safe_choice(self.release, draw_seed() if asked.seed is None else asked.seed, why.value)
         answered = answer(self.release, choice)
         decision = safe_decision(self.release, asked, choice, answered["ranking"], now)
-        if kept(self.store, decision):
+        if is_kept and kept(self.store, decision):
             return {"decision_id": decision.decision_id, **answered}
         return {"decision_id": None, **answered, "reasons": [*choice.reasons, Alarm.NOT_KEPT.value]}
 
-    def rank_otherwise(self, body: Body, _now: datetime, why: Alarm) -> dict[str, Any]:
+    def rank_otherwise(self, body: Body, _now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:  # noqa: ARG002
         """The safe default for whoever asked for a rank."""
         return answer(self.release, safe_choice(self.release, _seed_of(body), why.value))
 

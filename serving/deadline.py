@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from posology.errors import PosologyError, ServiceDown
 from serving.alarms import ALARMS, Alarm
@@ -20,6 +20,14 @@ Answer = dict[str, Any]
 DECIDED_BY = 0.7  # of the deadline; the rest is for keeping the decision
 KEPT_BY = 0.9
 THREADS = 40
+
+
+class Otherwise(Protocol):
+    """What answers instead, and keeps its decision or has no time to."""
+
+    def __call__(self, why: Alarm, *, is_kept: bool) -> Answer:
+        """The answer."""
+        ...
 
 
 class GivenUp(Exception):
@@ -95,7 +103,7 @@ class Deadline:
 
         return run
 
-    async def answer(self, decide: Callable[[], Answer], otherwise: Callable[[Alarm], Answer]) -> Answer:
+    async def answer(self, decide: Callable[[], Answer], otherwise: Otherwise) -> Answer:
         """What ``decide`` answers, or ``otherwise`` with the reason.
 
         Args:
@@ -109,14 +117,16 @@ class Deadline:
         attempt = Attempt(self._seconds * KEPT_BY)
         deciding = _run(self._threads, partial(attempt.begin, decide))
         await asyncio.wait({deciding}, timeout=self._seconds * DECIDED_BY)
+        is_late = not deciding.done() and attempt.give_up()
+        if not is_late:
+            await asyncio.wait({deciding}, timeout=self._seconds)  # it is being kept: at the latest by the journal
         if not deciding.done():
-            if attempt.give_up():
-                self._hanging += 1
-                deciding.add_done_callback(self._came_back)
-                return await self._otherwise_because(Alarm.DEADLINE, otherwise, f"no choice in {self._seconds:g} s")
-            await asyncio.wait({deciding}, timeout=self._seconds)
+            self._hanging += 1
+            deciding.add_done_callback(self._came_back)
+        if is_late:
+            return await self._otherwise_because(Alarm.DEADLINE, otherwise, f"no choice in {self._seconds:g} s")
         if not deciding.done():
-            return await self._otherwise_because(Alarm.STORE_UNAVAILABLE, otherwise, "a decision is not kept in time")
+            return _not_kept(Alarm.STORE_UNAVAILABLE, otherwise)
         try:
             return deciding.result()
         except ServiceDown as error:
@@ -126,14 +136,22 @@ class Deadline:
         except Exception as error:  # a patient is waiting: whatever broke, the safe default is the answer
             return await self._otherwise_because(Alarm.INTERNAL_ERROR, otherwise, where(error))
 
-    async def _otherwise_because(self, code: Alarm, otherwise: Callable[[Alarm], Answer], about: str) -> Answer:
+    async def _otherwise_because(self, code: Alarm, otherwise: Otherwise, about: str) -> Answer:
         ALARMS.ring(code, f"{about}: safe default")
-        return await _run(self._otherwise, partial(otherwise, code))
+        answering = _run(self._otherwise, partial(otherwise, code, is_kept=True))
+        await asyncio.wait({answering}, timeout=self._seconds)
+        return answering.result() if answering.done() else _not_kept(code, otherwise)
 
     def _came_back(self, deciding: asyncio.Future[Any]) -> None:
         self._hanging -= 1
         if not deciding.cancelled():
             deciding.exception()  # looked at, so that nobody warns of it
+
+
+def _not_kept(code: Alarm, otherwise: Otherwise) -> Answer:
+    """The answer when the disk itself hangs."""
+    ALARMS.ring(Alarm.NOT_KEPT, "neither database nor journal answers")
+    return otherwise(code, is_kept=False)
 
 
 def _run(threads: Threads, work: Callable[[], Any]) -> "asyncio.Future[Any]":

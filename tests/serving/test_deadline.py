@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,33 @@ def journalled(sqlite_store: Store, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def hurried(
+def hurried_by(
     client: Client, enrol: Callable[..., None], release: Release, journalled: Store, now: Any
-) -> Iterator[Client]:
-    """A caller of a service with a short deadline, which knows a patient and has decided once."""
+) -> Iterator[Callable[[float], Client]]:
+    """Makes a caller of a service with a deadline, which knows a patient and has decided once."""
     enrol("ada")
     assert client.post("/v1/recommend", json=ASK).json()["source"] == "model"  # and is compiled
-    settings = ServiceSettings(store_url="sqlite:///unused", token="t", deadline_seconds=SECONDS)
-    app = create_app(release, journalled, settings, clock=lambda: now)
-    with type(client)(app, headers={"Authorization": "Bearer t"}) as hurried:  # one loop for all its calls
-        yield hurried
+    with ExitStack() as opened:
+
+        def make(seconds: float) -> Client:
+            settings = ServiceSettings(store_url="sqlite:///unused", token="t", deadline_seconds=seconds)
+            app = create_app(release, journalled, settings, clock=lambda: now)
+            headers = {"Authorization": "Bearer t"}
+            return opened.enter_context(type(client)(app, headers=headers))  # one loop for all its calls
+
+        yield make
+
+
+@pytest.fixture
+def hurried(hurried_by: Callable[[float], Client]) -> Client:
+    """A caller of a service with a short deadline."""
+    return hurried_by(SECONDS)
+
+
+@pytest.fixture
+def patient_caller(hurried_by: Callable[[float], Client]) -> Client:
+    """A caller of a service that has time, also on a busy machine."""
+    return hurried_by(60)
 
 
 @pytest.fixture
@@ -85,29 +103,36 @@ def test_predictors_that_hang_do_not_take_all_threads(
     hang: threading.Event,
 ) -> None:
     asked, limit = 6, 2
-    in_time = deadline.Deadline(SECONDS, threads=limit)
+    in_time = deadline.Deadline(1, threads=limit)
     threads = _deciding()
 
     async def all_at_once() -> list[Any]:
-        calls = (in_time.answer(lambda: {"hung": hang.wait(30)}, lambda why: {"why": why}) for _ in range(asked))
+        calls = (in_time.answer(lambda: {"hung": hang.wait(30)}, otherwise) for _ in range(asked))
         answers = list(await asyncio.gather(*calls))
         began = time.monotonic()
-        answers.append(await in_time.answer(dict, lambda why: {"why": why}))
-        assert time.monotonic() - began < SECONDS * deadline.DECIDED_BY  # nobody waits when every thread hangs
+        answers.append(await in_time.answer(dict, otherwise))
+        assert time.monotonic() - began < deadline.DECIDED_BY  # nobody waits when every thread hangs
         assert _deciding() - threads == limit
         hang.set()
-        while "why" in (answer := await in_time.answer(lambda: {"well": True}, lambda why: {"why": why})):
+        while "why" in (answer := await in_time.answer(lambda: {"well": True}, otherwise)):
             await asyncio.sleep(0.02)
         return [*answers, answer]
 
-    assert asyncio.run(all_at_once()) == [{"why": "DEADLINE"}] * (asked + 1) + [{"well": True}]
+    assert asyncio.run(all_at_once()) == [{"why": "DEADLINE", "is_kept": True}] * (asked + 1) + [{"well": True}]
+
+
+def otherwise(why: str, *, is_kept: bool) -> dict[str, Any]:
+    return {"why": why, "is_kept": is_kept}
 
 
 def _deciding() -> int:
     return sum(thread.name.startswith("posology-deciding") for thread in threading.enumerate())
 
 
-def test_a_database_that_is_locked_costs_no_decision(hurried: Client, journalled: Store, release: Release) -> None:
+def test_a_database_that_is_locked_costs_no_decision(
+    hurried_by: Callable[[float], Client], journalled: Store, release: Release
+) -> None:
+    hurried = hurried_by(3)
     with writing(journalled.engine):  # others may read, nobody may write
         answer = hurried.post("/v1/recommend", json=ASK).json()
         assert answer["source"] == "model"  # and it is in the journal
@@ -119,24 +144,26 @@ def test_a_database_that_is_locked_costs_no_decision(hurried: Client, journalled
     assert replay(release, journalled, journalled.decision(answer["decision_id"])).equal
 
 
-def test_a_database_that_is_gone_gives_the_safe_default(hurried: Client, journalled: Store, monkeypatch: Any) -> None:
+def test_a_database_that_is_gone_gives_the_safe_default(
+    patient_caller: Client, journalled: Store, monkeypatch: Any
+) -> None:
     def gone(*_: Any, **__: Any) -> None:
         raise ServiceDown("the store does not answer")
 
     with monkeypatch.context() as patched:
         patched.setattr(Store, "user", gone)
         patched.setattr(journalled._group, "write", gone)
-        answer = hurried.post("/v1/recommend", json=ASK).json()
-        stranger = hurried.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).json()
+        answer = patient_caller.post("/v1/recommend", json=ASK).json()
+        stranger = patient_caller.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).json()
     assert safe(answer, "STORE_UNAVAILABLE")
     told = {"decision_id": answer["decision_id"], "score": 1, "completed": True}
-    assert hurried.post("/v1/feedback", json=told).status_code == 200
+    assert patient_caller.post("/v1/feedback", json=told).status_code == 200
     told = {"decision_id": stranger["decision_id"], "score": 1, "completed": True}
-    assert hurried.post("/v1/feedback", json=told).status_code == 404
+    assert patient_caller.post("/v1/feedback", json=told).status_code == 404
 
 
 def test_a_decision_that_no_disk_takes_is_not_said_to_be_kept(
-    hurried: Client, journalled: Store, monkeypatch: Any
+    patient_caller: Client, journalled: Store, monkeypatch: Any
 ) -> None:
     def gone(*_: Any, **__: Any) -> None:
         raise ServiceDown("the disk is full")
@@ -144,22 +171,33 @@ def test_a_decision_that_no_disk_takes_is_not_said_to_be_kept(
     before = ALARMS.counts()[Alarm.NOT_KEPT]
     monkeypatch.setattr(journalled._group, "write", gone)
     monkeypatch.setattr(journalled.journal, "append", gone)
-    answer = hurried.post("/v1/recommend", json=ASK).json()
+    answer = patient_caller.post("/v1/recommend", json=ASK).json()
     assert safe(answer, "STORE_UNAVAILABLE", "NOT_KEPT")
     assert answer["decision_id"] is None
     assert ALARMS.counts()[Alarm.NOT_KEPT] == before + 1
 
 
-def test_whatever_else_breaks_gives_the_safe_default(hurried: Client, monkeypatch: Any, caplog: Any) -> None:
+def test_a_disk_that_hangs_is_not_waited_for(
+    hurried: Client, hang: threading.Event, journalled: Store, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(journalled._group, "write", lambda *_: hang.wait(30))
+    answer = hurried.post("/v1/recommend", json=ASK).json()
+    assert safe(answer, "DEADLINE", "NOT_KEPT")
+    assert answer["decision_id"] is None
+
+
+def test_whatever_else_breaks_gives_the_safe_default(patient_caller: Client, monkeypatch: Any, caplog: Any) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("SECRET")
 
     monkeypatch.setattr(Store, "course", broken)
-    assert safe(hurried.post("/v1/recommend", json=ASK).json(), "INTERNAL_ERROR")
+    assert safe(patient_caller.post("/v1/recommend", json=ASK).json(), "INTERNAL_ERROR")
     assert "alarm INTERNAL_ERROR: RuntimeError at test_deadline.py" in caplog.text
     assert "SECRET" not in caplog.text
 
 
-def test_what_is_refused_is_refused_all_the_same(hurried: Client, hang: threading.Event) -> None:
-    assert hurried.post("/v1/recommend", json={"user_id": "ada", "context": {"sleep_hours": -1}}).status_code == 422
-    assert hurried.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).status_code == 404
+def test_what_is_refused_is_refused_all_the_same(patient_caller: Client, hang: threading.Event) -> None:
+    assert (
+        patient_caller.post("/v1/recommend", json={"user_id": "ada", "context": {"sleep_hours": -1}}).status_code == 422
+    )
+    assert patient_caller.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).status_code == 404
