@@ -1,5 +1,7 @@
 """Snapshots without a patient: never changed, so replaced by others that were taken without them."""
 
+import contextlib
+import io
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,7 +62,8 @@ def _clear_cache(home: Home, therapy: str) -> None:
     """Have DVC remove the objects that no kept snapshot needs."""
     from dvc.repo import Repo
 
-    with home.lock(f"snapshots-{therapy}"), Repo(str(home.snapshots / therapy)) as repo:
+    silence = contextlib.redirect_stdout(io.StringIO())  # DVC tells what it removed
+    with home.lock(f"snapshots-{therapy}"), Repo(str(home.snapshots / therapy)) as repo, silence:
         patiently(repo.gc, workspace=True)
 
 

@@ -124,15 +124,18 @@ def _finish(home: Home, settings: Settings, engine: sa.Engine, user_id: str, era
         learnt=_learnt(home, settings, erasure.erasure_id),
         remaining=[],
     )
-    AuditLog(home.audit_log).append(KIND, _facts(receipt), datetime.now(UTC))
+    _note(AuditLog(home.audit_log), receipt)
     complete(engine, erasure)
     overwrite_removed(engine)
     remaining = [str(file.relative_to(home.root)) for file in files_naming(home, patient)]
     return replace(receipt, remaining=remaining)
 
 
-def _facts(receipt: Receipt) -> dict[str, Any]:
-    return {name: value for name, value in asdict(receipt).items() if name not in ("files", "remaining")}
+def _note(audit: AuditLog, receipt: Receipt) -> None:
+    """Put a tombstone into the chain, once."""
+    facts = {name: value for name, value in asdict(receipt).items() if name not in ("files", "remaining")}
+    if not any(record.kind == KIND and record.facts == facts for record in audit.records()):
+        audit.append(KIND, facts, datetime.now(UTC))
 
 
 def _therapies(home: Home) -> list[str]:
