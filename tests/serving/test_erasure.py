@@ -1,7 +1,9 @@
 """A patient is removed from the store whole, once, and does not come back."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -100,3 +102,15 @@ def test_somebody_whom_only_files_know_can_be_noted(filled: Store) -> None:
     first = note_erasure(filled.engine, "of-a-file", NOW)
     assert note_erasure(filled.engine, "of-a-file", NOW) == first
     assert first.removed == {}
+
+
+def test_over_http_a_patient_is_gone_before_the_answer(client: Any, enrol: Callable[..., None]) -> None:
+    enrol("ada")
+    ask = {"user_id": "ada", "context": {"sleep_hours": 7}}
+    assert client.post("/v1/recommend", json=ask).status_code == 200
+    receipt = client.post("/v1/erase", json={"user_id": "ada"}).json()
+    assert receipt["removed"]["decisions"] == 1
+    assert client.post("/v1/recommend", json=ask).status_code == 404
+    assert client.post("/v1/erase", json={"user_id": "ada"}).json() == receipt
+    assert client.post("/v1/erase", json={"user_id": "nobody"}).status_code == 404
+    assert client.post("/v1/erase", json={"user_id": "ada", "why": "x"}).status_code == 422
