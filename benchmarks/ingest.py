@@ -22,7 +22,7 @@ from serving.records import Decision, Feedback, User
 from serving.schema import decisions, users
 from serving.store import Store
 
-ROWS = 20_000
+ROWS = 10_000
 PATIENTS = 500
 WRITERS = (1, 16, 64)
 START = datetime(2026, 1, 1, tzinfo=UTC)
