@@ -79,11 +79,16 @@ def calibrated(
 
 
 def margins(slices: Sequence[Slice], features: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """(n,) what the slices of each row add to everyone's margin."""
+    """(n,) what the slices of each row add to everyone's margin, in their order."""
+    wide = [each for each in slices if each.margin]
+    if not wide:
+        return np.zeros(features.shape[0])
+    place = {name: place for place, name in enumerate(names)}
+    values = features.T[[place[each.feature] for each in wide]]
+    low, high, margin = np.array([(each.low, each.high, each.margin) for each in wide]).T[:, :, None]
     added = np.zeros(features.shape[0])
-    for each in slices:
-        if each.margin:
-            added += np.where(each.holds(features, names), each.margin, 0.0)
+    for own in np.where((values >= low) & (values < high), margin, 0.0):  # one by one: a sum's bits vary with its shape
+        added += own
     return added
 
 
