@@ -45,7 +45,7 @@ def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> KnownFeedback:
 
 
 def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Courses:
-    """The courses of all users in the tables.
+    """The courses of all users in the tables, every array writable: numba compiles for those that are not anew.
 
     Raises:
         TableError: rows of somebody who is not in the users table.
@@ -55,7 +55,7 @@ def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Cou
         enrolled=_days(tables.users["enrolled_at"].to_numpy()),
         readings_end=_ends(tables, "measurements"),
         measured=_days(tables.measurements["measured_at"].to_numpy()),
-        score=tables.measurements["score"].to_numpy(),
+        score=tables.measurements["score"].to_numpy(writable=True),
         sessions_end=_ends(tables, "sessions"),
         decided=_days(tables.sessions["decided_at"].to_numpy()),
         content=contents.places(tables.sessions["content_id"]),
@@ -85,7 +85,7 @@ def _ends(tables: Tables, table: str) -> np.ndarray:
     users, ids = pl.lit(tables.users["user_id"]), getattr(tables, table)["user_id"]
     sides: tuple[SearchSortedSide, ...] = ("left", "right")
     bounds = pl.select(pl.lit(ids).search_sorted(users, side).cast(pl.Int64).alias(side) for side in sides)
-    begins, ends = bounds["left"].to_numpy(), bounds["right"].to_numpy()
+    begins, ends = bounds["left"].to_numpy(), bounds["right"].to_numpy(writable=True)
     strangers = ids.len() - int((ends - begins).sum())
     if strangers:
         raise TableError(

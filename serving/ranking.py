@@ -1,16 +1,16 @@
 """Deciding and answering: what ``/v1/recommend`` and ``/v1/rank`` have in common."""
 
-import dataclasses
 import logging
 import math
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from models.choice import Choice, Interval, Ranked, choose
+from models.choice import Choice, Ranked, choose
 from models.release import Release
 from posology.tables import Tables
 from serving.requests import read_rank
@@ -78,7 +78,19 @@ def answer(release: Release, choice: Choice) -> dict[str, Any]:
         "source": choice.source,
         "reasons": list(choice.reasons),
         "seed": choice.seed,
-        "ranking": [{**dataclasses.asdict(item), "reasons": list(item.reasons)} for item in choice.ranking],
+        "ranking": [_ranked(item) for item in choice.ranking],
+    }
+
+
+def _ranked(item: Ranked) -> dict[str, Any]:
+    content_id, probability, eligible, feedback, status, reasons = item
+    return {
+        "content_id": content_id,
+        "probability": probability,
+        "eligible": eligible,
+        "feedback": feedback and feedback._asdict(),
+        "status": status and status._asdict(),
+        "reasons": list(reasons),
     }
 
 
@@ -92,11 +104,7 @@ def where(error: BaseException) -> str:
 def _is_finite(choice: Choice) -> bool:
     intervals = [interval for item in choice.ranking for interval in (item.feedback, item.status) if interval]
     numbers = [choice.probability, *(item.probability for item in choice.ranking)]
-    return all(map(math.isfinite, [*numbers, *(x for interval in intervals for x in _ends(interval))]))
-
-
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.mean, interval.low, interval.high
+    return all(map(math.isfinite, chain(numbers, *intervals)))
 
 
 def _safe_choice(release: Release, seed: int) -> Choice:

@@ -34,13 +34,25 @@ def courses(therapy: Therapy, made: Tables, *, patients: int, sessions: int, unt
     )
     return Tables.conform(
         therapy,
-        {"users": users, "measurements": _readings(therapy, ids, begun, until), "contents": made.contents, "sessions": told},
+        {
+            "users": users,
+            "measurements": _readings(therapy, ids, begun, until),
+            "contents": made.contents,
+            "sessions": told,
+        },
     )
 
 
 def _readings(therapy: Therapy, ids: pl.Series, begun: datetime, until: datetime) -> pl.DataFrame:
     if therapy.status is None:
-        return pl.DataFrame(schema={"user_id": pl.String, "measured_at": pl.Datetime("us", "UTC"), "instrument": pl.String, "score": pl.Float64})
+        return pl.DataFrame(
+            schema={
+                "user_id": pl.String,
+                "measured_at": pl.Datetime("us", "UTC"),
+                "instrument": pl.String,
+                "score": pl.Float64,
+            }
+        )
     middle = (therapy.status.minimum + therapy.status.maximum) / 2
     times = [begun + BETWEEN_READINGS * each for each in range((until - begun) // BETWEEN_READINGS + 1)]
     taken = pl.DataFrame({"measured_at": times}).with_columns(

@@ -53,7 +53,9 @@ class Trees(NamedTuple):
         kinds = {split["split_type"] for tree in splits for split in tree}
         if scale != 1 or "AsTrue" in columns or not kinds <= {"FloatFeature"}:
             raise CannotDo("expected a CatBoost model of numbers alone, its sums as they are and missing values small")
-        leaves = [np.reshape(tree["leaf_values"], (2 ** len(tree["splits"]), len(bias))) for tree in about["oblivious_trees"]]
+        leaves = [
+            np.reshape(tree["leaf_values"], (2 ** len(tree["splits"]), len(bias))) for tree in about["oblivious_trees"]
+        ]
         return cls(
             np.array([split["float_feature_index"] for tree in splits for split in tree], dtype=np.int64),
             np.array([split["border"] for tree in splits for split in tree], dtype=np.float32),
