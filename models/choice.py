@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import polars as pl
 
-from models.features import Candidates
 from models.one_course import OneCourse, microseconds
 from models.policies.decisions import Decisions
 from models.release import Release
@@ -77,19 +76,23 @@ def score(release: Release, tables: Tables, sessions: np.ndarray, offered: np.nd
         offered: (n, n_contents) contents the caller allows; all when None.
             The safe default is always offered.
     """
-    return _scored(release, tables, sessions, release.features.of_candidates(tables, sessions), offered)
+    features, situations, recent = release.features.of_candidates(tables, sessions)
+    shield = _also_blocked(release, release.shield.blocks(situations, recent), offered)
+    return _scored(release, replace(tables, contents=release.contents), sessions, features, shield)
 
 
-def _scored(
-    release: Release, tables: Tables, sessions: np.ndarray, candidates: Candidates, offered: np.ndarray | None
+def _score_one(
+    release: Release, course: OneCourse, now: datetime, context: Mapping[str, Any], offered: np.ndarray | None
 ) -> Scored:
-    features, situations, recent = candidates
-    shield = release.shield.blocks(situations, recent)
-    if offered is not None:
-        shield = _also_blocked(shield, ~(offered | _is_safe_default(release)))
+    features, recent = release.features.of_decision(course, now, context)
+    shield = release.shield.blocks_of_one(np.datetime64(microseconds(now), "us"), {**course.user, **context}, recent)
+    return _scored(release, release.nobody, np.zeros(1, dtype=int), features, _also_blocked(release, shield, offered))
+
+
+def _scored(release: Release, tables: Tables, sessions: np.ndarray, features: np.ndarray, shield: Blocks) -> Scored:
     decisions = Decisions(
         therapy=release.therapy,
-        tables=replace(tables, contents=release.contents),
+        tables=tables,
         sessions=sessions,
         eligible=shield.eligible,
         features=features.reshape(*shield.eligible.shape, len(release.features.names)),
@@ -140,8 +143,7 @@ def choose(
         scored, is_measured = score(release, known, _last(known), offered), not known.measurements.is_empty()
     else:
         course = OneCourse.of(release.therapy, course) if isinstance(course, Tables) else course
-        described = release.features.of_decision(course, now, context)
-        scored = _scored(release, release.nobody, np.zeros(1, dtype=int), described, offered)
+        scored = _score_one(release, course, now, context, offered)
         is_measured = course.readings(microseconds(now)) > 0
     rows = _rows(release, scored)
     ranking = tuple(rows[place] for place in _order(release, scored))
@@ -195,7 +197,10 @@ def _is_safe_default(release: Release) -> np.ndarray:
     return is_default
 
 
-def _also_blocked(shield: Blocks, not_offered: np.ndarray) -> Blocks:
+def _also_blocked(release: Release, shield: Blocks, offered: np.ndarray | None) -> Blocks:
+    if offered is None:
+        return shield
+    not_offered = ~(offered | _is_safe_default(release))
     return Blocks({**shield.by_code, NOT_OFFERED: not_offered}, shield.eligible & ~not_offered)
 
 

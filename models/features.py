@@ -17,7 +17,7 @@ from models.one_course import OneCourse, microseconds
 from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables
-from posology.therapy import UTC_TIME, Columns, Therapy
+from posology.therapy import Columns, Therapy
 
 PLACE = "content"  # the feature that says which content, by place
 
@@ -93,10 +93,12 @@ class Features:
         recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
         return Candidates(matrix, situations, recent)
 
-    def of_decision(self, course: OneCourse, now: datetime, context: Mapping[str, Any]) -> Candidates:
-        """Every content at a decision that one user's course has come to; as ``of_candidates``, bit for bit.
+    def of_decision(
+        self, course: OneCourse, now: datetime, context: Mapping[str, Any]
+    ) -> tuple[np.ndarray, RecentDoses]:
+        """(n_contents, n_features) at a decision that one user's course has come to, and what was given before.
 
-        Without encoders: what they encode is not in the course.
+        As ``of_candidates``, bit for bit. Without encoders: what they encode is not in the course.
         """
         contents = self._matrix_of_contents
         matrix = np.empty((contents.shape[0], len(self.names)))
@@ -107,15 +109,7 @@ class Features:
         matrix[:, end - len(known) - 1] = np.arange(contents.shape[0])
         matrix[:, end - len(known) : end] = known
         matrix[:, end:] = contents
-        row = {"decided_at": now, **course.user, **context}
-        situations = pl.DataFrame([{name: row.get(name) for name in self._situation}], schema=self._situation)
-        recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
-        return Candidates(matrix, situations, recent)
-
-    @cached_property
-    def _situation(self) -> dict[str, pl.DataType]:
-        columns = self.therapy.context | self.therapy.user
-        return {"decided_at": UTC_TIME, **{name: column.dtype for name, column in columns.items()}}
+        return matrix, RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
 
     @cached_property
     def _matrix_of_contents(self) -> np.ndarray:

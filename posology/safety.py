@@ -5,15 +5,17 @@ that answers patients, the guardrail's stress set and off-policy evaluation.
 Vectorised over decisions; one decision is a batch of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from posology.therapy import Therapy
 
+ANSWERS_KEPT = 10_000  # of rules, to single situations
 LOOK_BACK = 9  # contents before this one; with it they make the ten of feature_share_of_last_10
 INACTIVE, IN_A_ROW, MINUTES, SHARE = "INACTIVE", "CAP_ROW", "CAP_MINUTES", "CAP_SHARE"
 Bools = np.ndarray  # (n_decisions, n_contents) of bool
@@ -63,7 +65,17 @@ class Shield:
 
     def blocks(self, situations: pl.DataFrame, recent: RecentDoses) -> Blocks:
         """What may not be given in each situation; as ``blocks``."""
-        by_code = {INACTIVE: self._inactive(situations["decided_at"]), **self._rules(situations), **self._caps(recent)}
+        return self._blocks(situations["decided_at"].to_numpy(), self._rules(situations), recent)
+
+    def blocks_of_one(self, decided_at: np.datetime64, situation: Mapping[str, Any], recent: RecentDoses) -> Blocks:
+        """What may not be given in one situation, given by column; as ``blocks`` of one row.
+
+        A rule that was answered for the same values lately is not worked out again.
+        """
+        return self._blocks(np.array([decided_at]), self._rules_of_one(situation), recent)
+
+    def _blocks(self, decided_at: np.ndarray, rules: dict[str, Bools], recent: RecentDoses) -> Blocks:
+        by_code = {INACTIVE: self._inactive(decided_at), **rules, **self._caps(recent)}
         by_code = {code: blocked & self._is_other for code, blocked in by_code.items()}
         eligible = ~np.logical_or.reduce(list(by_code.values()))
         return Blocks({code: blocked for code, blocked in by_code.items() if blocked.any()}, eligible)
@@ -76,8 +88,8 @@ class Shield:
     def _activity(self) -> tuple[np.ndarray, np.ndarray]:
         return self.contents["active_from"].to_numpy(), self.contents["active_until"].to_numpy()
 
-    def _inactive(self, decided_at: pl.Series) -> Bools:
-        times, (begin, end) = decided_at.to_numpy()[:, None], self._activity
+    def _inactive(self, decided_at: np.ndarray) -> Bools:
+        times, (begin, end) = decided_at[:, None], self._activity
         return (times < begin) | (times >= end)  # an end that is not set is NaT, which no time is before or after
 
     @cached_property
@@ -110,6 +122,35 @@ class Shield:
         answers = crossed.select(rule.fill_null(value=True).alias(code) for code, rule in self._conditions.items())
         shape = (situations.height, content.height)
         return {code: answers[code].to_numpy().reshape(shape)[:, which] for code in self._conditions}
+
+    def _rules_of_one(self, situation: Mapping[str, Any]) -> dict[str, Bools]:
+        answers, (_, which) = {}, self._alike
+        for code, names in self._values_of.items():
+            values = tuple(_hashable(situation.get(name)) for name in names)
+            answers[code] = self._answered(code, values)[None, which]
+        return answers
+
+    @cached_property
+    def _values_of(self) -> dict[str, tuple[str, ...]]:
+        """Code → the columns of the situation that the rule looks at."""
+        known = self.therapy.user | self.therapy.context
+        return {code: tuple(known.keys() & set(rule.meta.root_names())) for code, rule in self._conditions.items()}
+
+    @cached_property
+    def _answered(self) -> Callable[[str, tuple[Any, ...]], Bools]:
+        return lru_cache(ANSWERS_KEPT)(self._answer)
+
+    def _answer(self, code: str, values: tuple[Any, ...]) -> Bools:
+        """(n_alike,) one rule in one situation."""
+        known, (content, _) = self.therapy.user | self.therapy.context, self._alike
+        columns = (
+            pl.Series(name, [value], dtype=known[name].dtype).new_from_index(0, content.height)
+            for name, value in zip(self._values_of[code], values, strict=True)
+        )
+        answer: Bools = (
+            content.with_columns(columns).select(self._conditions[code].fill_null(value=True))[:, 0].to_numpy()
+        )
+        return answer
 
     @cached_property
     def _minutes(self) -> np.ndarray:
@@ -167,3 +208,8 @@ def feature_codes(therapy: Therapy, contents: pl.DataFrame) -> np.ndarray:
         return np.full(contents.height, -1)
     places = {value: place for place, value in enumerate(values)}
     return np.array([places.get(value, -1) for value in contents[feature]], dtype=int)
+
+
+def _hashable(value: Any) -> Any:
+    """A single value, NaN as None."""
+    return tuple(value) if isinstance(value, list) else None if value != value else value  # noqa: PLR0124

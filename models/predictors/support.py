@@ -46,11 +46,16 @@ class Support:
 
     def holds(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """(n,) whether each pair is like those that were seen."""
-        known = np.isin(features[:, names.index(PLACE)], self.contents)
+        known = self._is_seen(features[:, names.index(PLACE)])
         if self.model is None or not features.shape[0]:
             return known
         place = {name: place for place, name in enumerate(names)}
         return known & (self._odds(features[:, [place[name] for name in self.names]]) >= self.least)
+
+    def _is_seen(self, places: np.ndarray) -> np.ndarray:
+        seen = np.zeros(max(self.contents, default=-1) + 2, dtype=bool)  # the last for what came later
+        seen[list(self.contents)] = True
+        return seen[np.minimum(places.astype(int), seen.size - 1)]
 
     def _odds(self, looked_at: np.ndarray) -> np.ndarray:
         odds: np.ndarray = self._compiled.sums(looked_at)[:, 0]
