@@ -15,7 +15,7 @@ from models.contents import ContentArrays
 from models.fold import Courses
 from posology.errors import TableError
 from posology.tables import Tables
-from posology.therapy import Therapy
+from posology.therapy import Feedback, Therapy
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
@@ -37,7 +37,12 @@ def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> KnownFeedback:
     if feedback is None:
         return KnownFeedback(np.full(decided_at.size, np.nan), decided_at)
     value = sessions.select(value=feedback.expression)["value"].to_numpy()
-    came_at = np.maximum(sessions["feedback_at"].to_numpy(), decided_at)
+    return known_by(feedback, value, decided_at, sessions["feedback_at"].to_numpy())
+
+
+def known_by(feedback: Feedback, value: np.ndarray, decided_at: np.ndarray, feedback_at: np.ndarray) -> KnownFeedback:
+    """As ``feedback_known``, of what came: F (NaN for none) and when (NaT for never), each (n,)."""
+    came_at = np.maximum(feedback_at, decided_at)
     due_at = decided_at + np.timedelta64(round(feedback.due_hours * 3.6e9), "us")
     came = (came_at <= due_at) & ~np.isnan(value)
     missing = np.nan if feedback.missing is None else feedback.missing

@@ -1,12 +1,11 @@
 """One user's course as arrays: what one decision is made from, however the course was come by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
-import polars as pl
 
 from models.contents import ContentArrays
 from models.course import MICROSECONDS_PER_DAY, feedback_known
@@ -32,7 +31,7 @@ class OneCourse:
         user: U columns by name.
         measured, score: (n_readings,)
         decided: (n_sessions,)
-        content_id: (n_sessions,) what was given.
+        content_ids: (n_sessions,) what was given.
         known, feedback: (n_sessions,) when F was known, and F, see ``models.course.feedback_known``.
     """
 
@@ -41,7 +40,7 @@ class OneCourse:
     measured: np.ndarray
     score: np.ndarray
     decided: np.ndarray
-    content_id: pl.Series
+    content_ids: Sequence[str]
     known: np.ndarray
     feedback: np.ndarray
 
@@ -58,7 +57,7 @@ class OneCourse:
             measured=_whole(tables.measurements["measured_at"].to_numpy()),
             score=tables.measurements["score"].to_numpy(writable=True),
             decided=_whole(sessions["decided_at"].to_numpy()),
-            content_id=sessions["content_id"],
+            content_ids=sessions["content_id"].to_list(),
             known=_whole(came.known_at),
             feedback=came.value,
         )
@@ -77,7 +76,7 @@ class OneCourse:
             score=self.score[:readings],
             sessions_end=np.array([sessions + 1]),
             decided=np.append(self.decided[:sessions], now) / MICROSECONDS_PER_DAY,
-            content=np.append(contents.places(self.content_id[:sessions]), -1),
+            content=np.append(contents.places_of(self.content_ids[:sessions]), -1),
             known=np.append(self.known[:sessions], now) / MICROSECONDS_PER_DAY,
             feedback=np.append(self.feedback[:sessions], np.nan),
         )

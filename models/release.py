@@ -81,7 +81,7 @@ class Release:
         return tuple(self.contents["content_id"])
 
     @cached_property
-    def place_of(self) -> Mapping[str, int]:
+    def place_of(self) -> dict[str, int]:
         """Content id → its place in the contents table."""
         return {content_id: place for place, content_id in enumerate(self.content_ids)}
 

@@ -85,7 +85,7 @@ def _engine(url: str) -> sa.Engine:
 
 
 def _add_missing_columns(connection: sa.Connection) -> None:
-    """Bring a database of an earlier version up to this one; all that was added since may be null."""
+    """Bring a database of an earlier version up to this one; every column added since may be null."""
     known = sa.inspect(connection)
     for table in metadata.sorted_tables:
         there = {column["name"] for column in known.get_columns(table.name)}
@@ -93,6 +93,8 @@ def _add_missing_columns(connection: sa.Connection) -> None:
             if column.name not in there:
                 kind = column.type.compile(connection.dialect)
                 connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _make_private_file(path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.choice import Choice, Ranked, choose
+from models.one_course import OneCourse
 from models.release import Release
 from posology.tables import Tables
 from serving.requests import read_rank
@@ -46,7 +47,7 @@ def answer_rank(release: Release, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def decide(
     release: Release,
-    tables: Tables,
+    course: OneCourse | Tables,
     *,
     now: datetime,
     context: Mapping[str, Any],
@@ -55,7 +56,7 @@ def decide(
 ) -> Choice:
     """The choice for one user, or the safe default when the prediction breaks."""
     try:
-        choice = choose(release, tables, now=now, context=context, candidates=candidates, seed=seed)
+        choice = choose(release, course, now=now, context=context, candidates=candidates, seed=seed)
         if _is_finite(choice):
             return choice
         log.error("release %s predicted a number that is not finite: safe default", release.name)

@@ -176,9 +176,8 @@ class Store:
                     _refuse_difference(table, found[0], row, ignoring)
                     connection.rollback()
                 else:
-                    connection.execute(
-                        table.insert().values({**row, "revision": revision, "recorded_at": self.clock()})
-                    )
+                    own = {"user_id": user_id, "revision": revision, "recorded_at": self.clock()}
+                    connection.execute(table.insert().values({**row, **own}))
         except IntegrityError as error:  # only an id shared by two users gets here: one user's writes wait in line
             raise Conflict(_CONFLICTS[table.name]) from error
 
