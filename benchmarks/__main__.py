@@ -7,6 +7,7 @@ from benchmarks import bootstrap, choice, coverage, features, retrain, simulator
 from benchmarks.machine import load, machine
 from benchmarks.pages import keep, text_of
 from benchmarks.result import Result
+from benchmarks.serving import run as serving
 from flows.cli.output import out, print_table
 from flows.quiet import be_quiet
 
@@ -18,6 +19,7 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "coverage": coverage.run,
     "simulator": simulator.run,
     "size": size.run,
+    "serving": serving.run,
 }
 
 

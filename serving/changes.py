@@ -1,64 +1,30 @@
-"""One user's course read from the store: whole, or what changed since a revision."""
+"""What changed in one user's course since a revision, and the course with it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from sys import intern
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 import sqlalchemy as sa
 
 from models.course import known_by
-from models.one_course import OneCourse, microseconds
+from models.one_course import OneCourse
+from posology.tables import Tables
 from posology.therapy import Therapy
 
 NEVER = np.iinfo(np.int64).min  # NaT
-_NONE = {"content": "NULL", "declared": "NULL", "score": "CAST(NULL AS DOUBLE PRECISION)"}
-
-
-def _rows_of(kind: str, tables: str, revision: str, name: str, time: str, **told: str) -> str:
-    rest = ", ".join(f"{told.get(column, none)} AS {column}" for column, none in _NONE.items())
-    columns = f"'{kind}' AS kind, {revision} AS revision, {name} AS id, {time} AS time, {rest}"
-    return f"SELECT {columns} FROM {tables}"  # noqa: S608 - names of columns, no values
-
-
-_OF_USER = "WHERE {0}.therapy = :therapy AND {0}.user_id = :user_id"
-_SINCE = "AND {0}.revision > :since AND {0}.revision <= :until"
-_TOLD = "CAST(feedback.declared AS TEXT)"
-_DECISIONS = _rows_of("decision", "decisions", "revision", "decision_id", "decided_at", content="content_id")
-_READINGS = _rows_of("reading", "measurements", "revision", "instrument", "measured_at", score="score")
-_FEEDBACK = _rows_of("feedback", "feedback", "revision", "decision_id", "received_at", declared=_TOLD)
-_SHOWN = _rows_of("shown", "activations", "revision", "decision_id", "activated_at")
-_OF_DECISIONS = _rows_of(
-    "feedback",
-    "decisions JOIN feedback ON feedback.therapy = decisions.therapy AND feedback.decision_id = decisions.decision_id",
-    "feedback.revision",
-    "feedback.decision_id",
-    "received_at",
-    declared=_TOLD,
-)
-
-
-def _union(*parts: tuple[str, str, str]) -> sa.TextClause:
-    """Each part: rows, the table that says whose they are, and the one that says since when."""
-    return sa.text(
-        " UNION ALL ".join(f"{rows} {_OF_USER.format(whose)} {_SINCE.format(since)}" for rows, whose, since in parts)
-    )
-
-
-_CHANGES = _union(
-    (_DECISIONS, "decisions", "decisions"),
-    (_READINGS, "measurements", "measurements"),
-    (_FEEDBACK, "feedback", "feedback"),
-    (_SHOWN, "activations", "activations"),
-)
-_ALL = _union(  # feedback by its decision: an earlier version of the service did not write whose it is
-    (_DECISIONS, "decisions", "decisions"),
-    (_READINGS, "measurements", "measurements"),
-    (_OF_DECISIONS, "decisions", "feedback"),
-)
+_SINCE = "WHERE therapy = :therapy AND user_id = :user_id AND revision > :since AND revision <= :until"
+_CHANGES = sa.text(f"""
+    SELECT 'decision', revision, decision_id, decided_at, content_id, NULL, CAST(NULL AS DOUBLE PRECISION)
+        FROM decisions {_SINCE}
+    UNION ALL SELECT 'reading', revision, instrument, measured_at, NULL, NULL, score FROM measurements {_SINCE}
+    UNION ALL SELECT 'feedback', revision, decision_id, received_at, NULL, CAST(declared AS TEXT), NULL
+        FROM feedback {_SINCE}
+    UNION ALL SELECT 'shown', revision, decision_id, NULL, NULL, NULL, NULL FROM activations {_SINCE}
+""")  # noqa: S608 - nothing of a caller's
 
 
 class _Change(NamedTuple):
@@ -86,33 +52,21 @@ class KnownCourse:
         return 1 + len(self.instruments) + len(self.decision_ids)
 
 
-def changes_of(
-    connection: sa.Connection, therapy: Therapy, user: Mapping[str, Any], before: KnownCourse | None
-) -> KnownCourse:
-    """The course at the revision of a user's row.
-
-    Args:
-        before: the same course earlier. Where not every change since is found, or without it, the whole is read.
-    """
-    asked = {"therapy": therapy.name, "user_id": user["user_id"], "until": user["revision"]}
-    if before is not None:
-        found = _read(connection, _CHANGES, {**asked, "since": before.revision})
-        if len({change.revision for change in found}) == user["revision"] - before.revision:
-            return _extended(therapy, before, user["revision"], found)
-    return _extended(
-        therapy, _nothing(therapy, user), user["revision"], _read(connection, _ALL, {**asked, "since": -1})
-    )
+def whole(therapy: Therapy, tables: Tables, revision: int) -> KnownCourse:
+    """The course in the tables of one user."""
+    instruments, decision_ids = tables.measurements["instrument"].to_list(), tables.sessions["decision_id"].to_list()
+    return KnownCourse(revision, OneCourse.of(therapy, tables), instruments, decision_ids)
 
 
-def _read(connection: sa.Connection, query: sa.TextClause, asked: Mapping[str, Any]) -> list[_Change]:
-    return [_Change(*row) for row in connection.execute(query, asked)]
-
-
-def _nothing(therapy: Therapy, user: Mapping[str, Any]) -> KnownCourse:
-    times, numbers = np.zeros(0, dtype=np.int64), np.zeros(0)
-    declared = {name: user["declared"].get(name) for name in therapy.user}
-    course = OneCourse(microseconds(user["enrolled_at"]), declared, times, numbers, times, [], times, numbers)
-    return KnownCourse(0, course, [], [])
+def brought_to(
+    connection: sa.Connection, therapy: Therapy, user_id: str, before: KnownCourse, revision: int
+) -> KnownCourse | None:
+    """The course at a later revision; None where something changed that is none of the rows known here."""
+    asked = {"therapy": therapy.name, "user_id": user_id, "since": before.revision, "until": revision}
+    changes = [_Change(*row) for row in connection.execute(_CHANGES, asked)]
+    if {change.revision for change in changes} != set(range(before.revision + 1, revision + 1)):
+        return None
+    return _extended(therapy, before, revision, changes)
 
 
 def _extended(therapy: Therapy, before: KnownCourse, revision: int, changes: Sequence[_Change]) -> KnownCourse:

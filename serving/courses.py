@@ -4,7 +4,7 @@ The store counts the changes of each user's course. A course that was read at
 one revision is brought to a later one by the rows that came between, whoever
 wrote them: several workers on one database decide on the same course. It is
 the same, bit for bit, as the whole course read anew (``Store.course``), which
-``replay`` does.
+is what ``replay`` does, and what happens here when a change is of another kind.
 """
 
 import threading
@@ -19,7 +19,7 @@ from models.one_course import OneCourse
 from models.release import Release
 from posology.errors import NotFound
 from posology.tables import Tables
-from serving.changes import KnownCourse, changes_of
+from serving.changes import KnownCourse, brought_to, whole
 from serving.database import reading
 from serving.schema import users
 from serving.store import Store
@@ -88,12 +88,16 @@ class Courses:
                 self.forget(user_id)
                 raise NotFound(NO_USER)
             user = dict(row)
-            before = self._before(user)
-            if before is not None and before.revision == user["revision"]:
-                return Known(self._store, user, before)
-            found = changes_of(connection, self._store.therapy, user, before)
-        self._keep(user, found)
-        return Known(self._store, user, found)
+            course, is_new = self._before(user), False
+            if course is not None and course.revision < user["revision"]:
+                course = brought_to(connection, self._store.therapy, user_id, course, user["revision"])
+                is_new = True
+        if course is None:
+            tables, is_new = self._store.course(user_id, revision=user["revision"]), True
+            course = whole(self._store.therapy, tables, user["revision"])
+        if is_new:
+            self._keep(user, course)
+        return Known(self._store, user, course)
 
     def forget(self, user_id: str) -> None:
         """Drop a user's course."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,12 +98,39 @@ def closed_loop(port: int, request: Request, *, connections: int, requests: int)
     return asyncio.run(run())
 
 
+def open_loop(
+    port: int, request: Request, *, per_second: float, requests: int, connections: int, seed: int
+) -> Measured:
+    """Requests come when they come (Poisson), whether or not earlier ones are answered.
+
+    An answer's time counts from when its request was due, also while it waits for a free connection.
+    """
+
+    async def run() -> Measured:
+        lines: asyncio.Queue[_Connection] = asyncio.Queue()
+        for _ in range(connections):
+            lines.put_nowait(await _connect(port))
+        times, statuses = np.empty(requests), np.empty(requests, dtype=int)
+        due = time.perf_counter() + np.cumsum(np.random.default_rng(seed).exponential(1 / per_second, requests))
+
+        async def work(nth: int) -> None:
+            await asyncio.sleep(due[nth] - time.perf_counter())
+            line = await lines.get()
+            statuses[nth], _ = await line.ask(request(nth))
+            times[nth] = time.perf_counter() - due[nth]
+            lines.put_nowait(line)
+
+        return await _timed([work(nth) for nth in range(requests)], times, statuses)
+
+    return asyncio.run(run())
+
+
 async def _connect(port: int) -> _Connection:
     _, line = await asyncio.get_running_loop().create_connection(_Connection, "127.0.0.1", port)
     return line
 
 
-async def _timed(work: list, times: np.ndarray, statuses: np.ndarray) -> Measured:
+async def _timed(work: list[Coroutine[Any, Any, None]], times: np.ndarray, statuses: np.ndarray) -> Measured:
     began, cpu = time.perf_counter(), time.process_time()
     await asyncio.gather(*work)
     seconds, own = time.perf_counter() - began, time.process_time() - cpu
