@@ -5,14 +5,16 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from models.release import Release
 from posology.errors import PosologyError
 from serving.calls import Calls, moment
+from serving.deadline import Deadline
 from serving.guards import BearerToken, InFlightLimit
 from serving.json_body import read_json
 from serving.problems import BROKEN, Problem, RequestError, problem_of
@@ -39,27 +41,33 @@ def create_app(release: Release, store: Store, settings: ServiceSettings, *, clo
     app.add_middleware(BearerToken, token=settings.token.get_secret_value())
     app.add_exception_handler(HTTPException, _no_such_call)
     calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo)
+    in_time = Deadline(settings.deadline_seconds)
     for name in ("recommend", "rank", "activate", "feedback", "measurements", "users"):
-        app.add_api_route(f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock), methods=["POST"])
+        run = (
+            in_time.guard(otherwise) if (otherwise := getattr(calls, f"{name}_otherwise", None)) else run_in_threadpool
+        )
+        app.add_api_route(f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock, run), methods=["POST"])
     app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
     return app
 
 
-def _endpoint(call: Answering, settings: ServiceSettings, clock: Clock) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _endpoint(
+    call: Answering, settings: ServiceSettings, clock: Clock, run: Callable[..., Awaitable[dict[str, Any]]]
+) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> dict[str, Any]:
         now = moment(request.headers.get(NOW_HEADER), clock(), is_demo=settings.demo)
         body = read_json(await _bytes(request, settings.max_body_bytes))
-        return await run_in_threadpool(call, body, now)  # predictions and disks take time: not on the loop
+        return await run(call, body, now)  # predictions and disks take time: not on the loop
 
     return _answered(answer)
 
 
 def _answered(
     answer: Callable[[Request], Awaitable[dict[str, Any]]],
-) -> Callable[[Request], Awaitable[JSONResponse]]:
-    async def endpoint(request: Request) -> JSONResponse:
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
         try:
-            return JSONResponse(await answer(request))
+            return Response(orjson.dumps(await answer(request)), media_type="application/json")
         except PosologyError as error:
             problem = problem_of(error)
             if problem.status == BROKEN.status:

@@ -10,7 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 from models.release import Release
+from serving.alarms import Alarm
 from serving.courses import Courses
+from serving.deadline import keep
+from serving.fallback import kept, safe_choice, safe_decision
 from serving.fields import read_time
 from serving.problems import NoConsent, RequestError
 from serving.ranking import answer, answer_rank, decide, draw_seed
@@ -72,8 +75,22 @@ class Calls:
             ranking=tuple(answered["ranking"]),
             course_revision=known.revision,
         )
-        self.store.add_decision(decision)
+        keep(self.store, decision)
         return {"decision_id": decision.decision_id, **answered}
+
+    def recommend_otherwise(self, body: Body, now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:
+        """The safe default for whoever asked to be recommended; without ``decision_id`` when no disk takes it."""
+        asked = read_recommend(self.release, body)
+        choice = safe_choice(self.release, draw_seed() if asked.seed is None else asked.seed, why.value)
+        answered = answer(self.release, choice)
+        decision = safe_decision(self.release, asked, choice, answered["ranking"], now)
+        if is_kept and kept(self.store, decision):
+            return {"decision_id": decision.decision_id, **answered}
+        return {"decision_id": None, **answered, "reasons": [*choice.reasons, Alarm.NOT_KEPT.value]}
+
+    def rank_otherwise(self, body: Body, _now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:  # noqa: ARG002
+        """The safe default for whoever asked for a rank."""
+        return answer(self.release, safe_choice(self.release, _seed_of(body), why.value))
 
     def rank(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a user who is not stored; nothing is written."""
@@ -144,3 +161,8 @@ def moment(header: str | None, now: datetime, *, is_demo: bool) -> datetime:
     if not is_demo:
         raise RequestError("is for demonstrations only", field="Posology-Now", status=400)
     return read_time(header, "Posology-Now", status=400)
+
+
+def _seed_of(body: Body) -> int:
+    seed = body.get("seed")
+    return seed if isinstance(seed, int) else draw_seed()

@@ -1,6 +1,5 @@
 """Deciding and answering: what ``/v1/recommend`` and ``/v1/rank`` have in common."""
 
-import logging
 import math
 import secrets
 import traceback
@@ -14,12 +13,12 @@ from models.choice import Choice, Ranked, choose
 from models.one_course import OneCourse
 from models.release import Release
 from posology.tables import Tables
+from serving.alarms import ALARMS, Alarm
+from serving.fallback import safe_choice
 from serving.requests import read_rank
 
-PREDICTION_FAILED = "PREDICTION_FAILED"
+PREDICTION_FAILED = Alarm.PREDICTION_FAILED.value
 DRAWN_SEEDS = 2**53  # a seed drawn here survives any JSON reader
-
-log = logging.getLogger("posology.serving")
 
 
 def answer_rank(release: Release, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,10 +58,10 @@ def decide(
         choice = choose(release, course, now=now, context=context, candidates=candidates, seed=seed)
         if _is_finite(choice):
             return choice
-        log.error("release %s predicted a number that is not finite: safe default", release.name)
+        ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name} predicted a number that is not finite")
     except Exception as error:  # a patient is waiting: whatever broke, the safe default is the answer
-        log.error("release %s: %s: safe default", release.name, where(error))  # no traceback: it may hold data
-    return _safe_choice(release, seed)
+        ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name}: {where(error)}")  # a traceback may hold data
+    return safe_choice(release, seed, PREDICTION_FAILED)
 
 
 def draw_seed() -> int:
@@ -106,16 +105,3 @@ def _is_finite(choice: Choice) -> bool:
     intervals = [interval for item in choice.ranking for interval in (item.feedback, item.status) if interval]
     numbers = [choice.probability, *(item.probability for item in choice.ranking)]
     return all(map(math.isfinite, chain(numbers, *intervals)))
-
-
-def _safe_choice(release: Release, seed: int) -> Choice:
-    default = release.therapy.safety.safe_default
-    others = [content_id for content_id in release.contents["content_id"] if content_id != default]
-    ranking = (
-        Ranked(default, 1.0, eligible=True, feedback=None, status=None, reasons=()),
-        *(
-            Ranked(content_id, 0.0, eligible=False, feedback=None, status=None, reasons=(PREDICTION_FAILED,))
-            for content_id in others
-        ),
-    )
-    return Choice(default, 1.0, "safe_default", (PREDICTION_FAILED,), seed, ranking)

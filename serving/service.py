@@ -7,13 +7,14 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.release import Release
-from posology.errors import CannotDo, ServiceDown
+from posology.errors import ServiceDown
 from serving.app import create_app, utc_now
+from serving.damaged import load_as_far_as_possible
 from serving.guards import BearerToken
+from serving.opening import open_store
 from serving.problems import Problem
-from serving.ranking import PREDICTION_FAILED, answer_rank
+from serving.ranking import answer_rank
 from serving.settings import read_settings
-from serving.store import Store
 from serving.tether import end_with_parent
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
@@ -39,11 +40,9 @@ class TokenOfEnvironment(BearerToken):
         super().__init__(app, read_settings().token.get_secret_value())
 
 
-def _refuse_without_predictions(release: Release) -> None:
-    """Answer once before anybody asks: it compiles what is compiled, and shows that the release works here."""
-    answer = answer_rank(release, {**MORNING, "context": dict.fromkeys(release.therapy.context)})
-    if PREDICTION_FAILED in answer["reasons"]:
-        raise CannotDo(f"release {release.name} cannot predict here; the log says what broke")
+def _predict_once(release: Release) -> None:
+    """Answer once before anybody asks: it compiles what is compiled, and rings when the release does not work here."""
+    answer_rank(release, {**MORNING, "context": dict.fromkeys(release.therapy.context)})
 
 
 door = Door()
@@ -55,9 +54,9 @@ class PosologyService:
     def __init__(self) -> None:
         end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
         settings = read_settings()
-        release = Release.load(RELEASE)
-        _refuse_without_predictions(release)
-        self.store = Store.open(settings.store_url, release.therapy, files=settings.files)
+        release = load_as_far_as_possible(RELEASE)
+        _predict_once(release)
+        self.store = open_store(settings, release.therapy)
         door.app = create_app(release, self.store, settings, clock=utc_now)
 
     @bentoml.on_deployment

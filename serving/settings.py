@@ -20,6 +20,9 @@ class ServiceSettings(BaseSettings):
         demo: lets a caller set the time with the header ``Posology-Now``.
         approval: JSON file ``{"since", "signatures"}`` that ``/v1/release`` shows.
         max_body_bytes: a larger body is refused.
+        deadline_seconds: a decision that takes longer is answered by the safe default.
+        journal: folder where decisions wait while the database does not take them; beside an SQLite store when
+            not given. It must be on a disk that outlives the process.
         max_in_flight: a call beyond this many at once is answered 429.
     """
 
@@ -30,6 +33,8 @@ class ServiceSettings(BaseSettings):
     token: SecretStr = Field(min_length=1)
     demo: bool = False
     approval: Path | None = None
+    deadline_seconds: float = Field(default=1.0, gt=0, le=600)
+    journal: Path | None = None
     max_body_bytes: int = Field(default=1_000_000, ge=1_000)
     max_in_flight: int = Field(default=64, ge=1)
 
