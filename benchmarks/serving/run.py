@@ -35,6 +35,19 @@ class Contestant:
     peer: Peer
     request: Request
     found: dict[int, list[Measured]] = field(default_factory=dict)
+    cpu: list[float] = field(default_factory=list)
+
+    def measure(self, connections: int, requests: int) -> None:
+        """One round."""
+        before = self.peer.cpu_seconds
+        measured = closed_loop(self.peer.port, self.request, connections=connections, requests=requests)
+        self.found.setdefault(connections, []).append(measured)
+        self.cpu.append(1000 * (self.peer.cpu_seconds - before) / requests)
+
+    def forget_first(self) -> None:
+        """Leave out the round that was to warm up."""
+        self.found = {connections: found[1:] for connections, found in self.found.items()}
+        self.cpu = self.cpu[len(self.found) :]
 
     def median(self, connections: int) -> float:
         """Milliseconds, the median round's."""
@@ -62,10 +75,9 @@ def run(rounds: int = ROUNDS, requests: int = REQUESTS, users: int = USERS, pati
         for _ in range(rounds + 1):
             for connections in (1, MANY):
                 for each in contestants.values():
-                    measured = closed_loop(each.peer.port, each.request, connections=connections, requests=requests)
-                    each.found.setdefault(connections, []).append(measured)
-        for each in contestants.values():  # the first round was to warm up
-            each.found = {connections: found[1:] for connections, found in each.found.items()}
+                    each.measure(connections, requests)
+        for each in contestants.values():
+            each.forget_first()
         at_most = SATURATED * contestants["posology"].per_second(MANY)
         loaded = [_loaded(contestants["posology"], at_most, requests, seed) for seed in range(rounds)]
     return _result(contestants, loaded, users)
@@ -160,9 +172,14 @@ def _result(contestants: Mapping[str, Contestant], loaded: list[Measured], users
             f"median ms, {MANY} connections",
             "p99 ms, 8",
             "per second, 8",
+            "processor ms a request",
         ),
         rows=tuple(
-            (name, *(each(n) for n in (1, MANY) for each in (it.median, it.p99, it.per_second)))
+            (
+                name,
+                *(each(n) for n in (1, MANY) for each in (it.median, it.p99, it.per_second)),
+                float(np.median(it.cpu)),
+            )
             for name, it in contestants.items()
         ),
         says=(
