@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -218,11 +219,13 @@ def _rows(release: Release, scored: Scored) -> list[Ranked]:
         _intervals(scored.status, n_contents),
         reasons,
     )
-    return list(map(Ranked._make, zip(*columns, strict=True)))
+    return list(map(partial(tuple.__new__, Ranked), zip(*columns, strict=True)))
 
 
 def _intervals(predictions: np.ndarray | None, n_contents: int) -> Sequence[Interval | None]:
-    return [None] * n_contents if predictions is None else list(map(Interval._make, predictions[0].tolist()))
+    if predictions is None:
+        return [None] * n_contents
+    return list(map(partial(tuple.__new__, Interval), predictions[0].tolist()))
 
 
 def _order(release: Release, scored: Scored) -> list[int]:

@@ -143,13 +143,12 @@ class Shield:
     def _answer(self, code: str, values: tuple[Any, ...]) -> Bools:
         """(n_alike,) one rule in one situation."""
         known, (content, _) = self.therapy.user | self.therapy.context, self._alike
-        columns = (
+        columns = [
             pl.Series(name, [value], dtype=known[name].dtype).new_from_index(0, content.height)
             for name, value in zip(self._values_of[code], values, strict=True)
-        )
-        answer: Bools = (
-            content.with_columns(columns).select(self._conditions[code].fill_null(value=True))[:, 0].to_numpy()
-        )
+        ]
+        condition = self._conditions[code].fill_null(value=True)
+        answer: Bools = content.hstack(columns).select(condition).to_series().to_numpy()
         return answer
 
     @cached_property

@@ -72,11 +72,11 @@ class _Connection(asyncio.Protocol):
         return self._answer
 
 
-def post(path: str, body: bytes, token: str = "") -> bytes:
+def post(path: str, body: bytes, **headers: str) -> bytes:
     """A request as it goes over the wire."""
-    headers = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    authorization = f"Authorization: Bearer {token}\r\n" if token else ""
-    return f"{headers}{authorization}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{more}"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def closed_loop(port: int, request: Request, *, connections: int, requests: int) -> Measured:

@@ -71,8 +71,8 @@ def ready_bytes(size: int) -> Iterator[Peer]:
 
 @contextmanager
 def ours(release: Path, store_url: str, folder: Path) -> Iterator[Peer]:
-    """The release's bundle as ``posology serve`` runs it."""
-    told = {"POSOLOGY_STORE_URL": store_url, "POSOLOGY_TOKEN": TOKEN}
+    """The release's bundle as ``posology serve`` runs it, at the time that callers tell."""
+    told = {"POSOLOGY_STORE_URL": store_url, "POSOLOGY_TOKEN": TOKEN, "POSOLOGY_DEMO": "true"}  # time goes as told
     with serve_bundle(build_bundle(release, bento_home=folder), bento_home=folder, env=told) as served:
         yield Peer(int(served.url.rpartition(":")[2]), served.process.pid)
 

@@ -5,17 +5,15 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.result import Result
-from benchmarks.serving.courses import courses
 from benchmarks.serving.load import Measured, Request, closed_loop, open_loop, post
-from benchmarks.serving.peers import TOKEN, Peer, echo, mlflow, ours, ready_bytes
+from benchmarks.serving.patients import Patients, stored
+from benchmarks.serving.peers import Peer, echo, mlflow, ours, ready_bytes
 from benchmarks.serving.releases import Fitted, fitted
-from serving.store import Store
 
 CONTENTS, SESSIONS, USERS = 50, 200, 100
 ROUNDS, REQUESTS = 5, 300
@@ -85,14 +83,12 @@ def run(rounds: int = ROUNDS, requests: int = REQUESTS, users: int = USERS, pati
 
 def _contestants(folder: Path, made: Fitted, users: int, stack: ExitStack) -> dict[str, Contestant]:
     url = f"sqlite:///{folder / 'store.db'}"
-    ids = _stored(made, url, users)
-    bodies = [_body(made, user_id, turn) for turn in range(7) for user_id in ids]
-    asked = [post("/v1/recommend", body, TOKEN) for body in bodies]
-    echoed = [post("/echo", body) for body in bodies]
+    patients = Patients(made, stored(made, url, users=users, sessions=SESSIONS))
+    echoed = [post("/echo", patients.body(nth)) for nth in range(7 * users)]
     served = stack.enter_context(ours(made.folder, url, folder / "bentos"))
     scored = post("/invocations", _rows(made))
     return {
-        OURS: Contestant(served, _turns(asked)),
+        OURS: Contestant(served, lambda _: patients.recommend()),
         ECHO: Contestant(stack.enter_context(echo(folder / "echo")), _turns(echoed)),
         MLFLOW: Contestant(stack.enter_context(mlflow(_logged(made, folder))), lambda _: scored),
         LIMIT: Contestant(stack.enter_context(ready_bytes(ANSWER_BYTES)), _turns(echoed)),
@@ -101,27 +97,6 @@ def _contestants(folder: Path, made: Fitted, users: int, stack: ExitStack) -> di
 
 def _turns(requests: list[bytes]) -> Request:
     return lambda nth: requests[nth % len(requests)]
-
-
-def _stored(made: Fitted, url: str, users: int) -> list[str]:
-    """Patients with courses of the same length in a store; their ids."""
-    store = Store.open(url, made.release.therapy)
-    until = datetime.now(UTC) - timedelta(hours=1)
-    tables = courses(made.release.therapy, made.tables, patients=users, sessions=SESSIONS, until=until)
-    store.load(tables)
-    store.close()
-    ids: list[str] = tables.users["user_id"].to_list()
-    return ids
-
-
-def _body(made: Fitted, user_id: str, turn: int) -> bytes:
-    """Every content is a candidate; sleep to the quarter of an hour, the clock to the minute."""
-    rng = np.random.default_rng([turn, len(user_id), *user_id.encode()])
-    context = {
-        "sleep_hours": round(4 * rng.uniform(3, 9)) / 4,
-        "hour_of_day": round(round(60 * rng.uniform(6, 23)) / 60, 4),
-    }
-    return json.dumps({"user_id": user_id, "context": context, "candidates": list(made.release.content_ids)}).encode()
 
 
 def _rows(made: Fitted) -> bytes:
@@ -134,14 +109,18 @@ def _rows(made: Fitted) -> bytes:
 def _logged(made: Fitted, folder: Path) -> Path:
     """A CatBoost of the same size alone, as MLflow saves it."""
     import mlflow.catboost
+    import pandas as pd
     from catboost import CatBoostRegressor
+    from mlflow.models import infer_signature
 
     features = made.release.features
     some = np.arange(0, made.tables.sessions.height, 40)
     matrix = features.of_candidates(made.tables, some).features
     model = CatBoostRegressor(iterations=300, depth=5, thread_count=1, allow_writing_files=False, verbose=False)
     model.fit(matrix, matrix[:, features.names.index("expected_answer")])
-    mlflow.catboost.save_model(model, str(folder / "mlflow"), pip_requirements=[])
+    named = pd.DataFrame(matrix, columns=list(features.names))
+    signature = infer_signature(named, model.predict(named))  # as a registry asks for it
+    mlflow.catboost.save_model(model, str(folder / "mlflow"), signature=signature, pip_requirements=[])
     return folder / "mlflow"
 
 
