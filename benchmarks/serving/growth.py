@@ -61,7 +61,7 @@ def _told(by_course: "list[_Decides]", by_contents: "list[_Decides]") -> Iterato
     by_length = {each.sessions: each.median for each in by_course}
     if {10, 2_000} <= by_length.keys():
         times = by_length[2_000] / by_length[10]
-        yield f"From a course of 10 sessions to one of 2,000 a decision takes {times:.2f} times as long (asked: below 2)."
+        yield f"From 10 to 2,000 sessions a decision takes {times:.2f} times as long (asked: below 2)."
     _, few, *_, most = by_contents
     yield (
         f"From {few.contents:,} to {most.contents:,} candidates, {most.contents / few.contents:.0f} times as many, it "
