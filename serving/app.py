@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
@@ -52,7 +53,7 @@ def create_app(release: Release, store: Store, settings: ServiceSettings, *, clo
 
 def _endpoint(
     call: Answering, settings: ServiceSettings, clock: Clock, run: Callable[..., Awaitable[dict[str, Any]]]
-) -> Callable[[Request], Awaitable[JSONResponse]]:
+) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> dict[str, Any]:
         now = moment(request.headers.get(NOW_HEADER), clock(), is_demo=settings.demo)
         body = read_json(await _bytes(request, settings.max_body_bytes))
@@ -63,10 +64,10 @@ def _endpoint(
 
 def _answered(
     answer: Callable[[Request], Awaitable[dict[str, Any]]],
-) -> Callable[[Request], Awaitable[JSONResponse]]:
-    async def endpoint(request: Request) -> JSONResponse:
+) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
         try:
-            return JSONResponse(await answer(request))
+            return Response(orjson.dumps(await answer(request)), media_type="application/json")
         except PosologyError as error:
             problem = problem_of(error)
             if problem.status == BROKEN.status:

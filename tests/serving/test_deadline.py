@@ -16,6 +16,7 @@ from posology.errors import ServiceDown
 from serving import deadline, ranking
 from serving.alarms import ALARMS, Alarm
 from serving.app import create_app
+from serving.courses import Courses
 from serving.database import writing
 from serving.keeping.journal import Journal
 from serving.replay import replay
@@ -152,6 +153,7 @@ def test_a_database_that_is_gone_gives_the_safe_default(
 
     with monkeypatch.context() as patched:
         patched.setattr(Store, "user", gone)
+        patched.setattr(Courses, "of", gone)
         patched.setattr(journalled._group, "write", gone)
         answer = patient_caller.post("/v1/recommend", json=ASK).json()
         stranger = patient_caller.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).json()
