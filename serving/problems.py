@@ -27,15 +27,16 @@ class NoConsent(Refused):
 
 @dataclass(frozen=True)
 class Problem:
-    """An error as it is answered."""
+    """An error as it is answered; its code is that of its status unless it has one of its own."""
 
     status: int
     message: str
     field: str | None = None
+    code: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The body of the answer."""
-        about = {"code": CODES[self.status], "message": self.message}
+        about = {"code": self.code or CODES[self.status], "message": self.message}
         return {"error": about if self.field is None else {**about, "field": self.field}}
 
 

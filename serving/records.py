@@ -52,6 +52,7 @@ class Decision(_Row):
     Attributes:
         ranking: every content with probability, predictions and reasons, as answered.
         course_revision: the revision of the user's course it was computed from.
+        token: the id of the token whose caller asked for it.
     """
 
     decision_id: str
@@ -68,6 +69,7 @@ class Decision(_Row):
     candidates: tuple[str, ...] | None = None
     ranking: tuple[Mapping[str, Any], ...] | None = None
     course_revision: int | None = None
+    token: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Decision":

@@ -92,6 +92,7 @@ decisions = sa.Table(
     sa.Column("candidates", JSON),
     sa.Column("ranking", JSON),
     sa.Column("course_revision", sa.BigInteger),
+    sa.Column("token", sa.Text),
     _revision(),
     _recorded_at(),
     _of("users", "therapy", "user_id"),
@@ -119,4 +120,18 @@ activations = sa.Table(
     _revision(),
     _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
+)
+
+# Of the service, not of a therapy: whoever may call, with the digest of what they send.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _key("token_id"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", JSON, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at", UtcMicroseconds, nullable=False),
+    sa.Column("calls_per_second", sa.Double),
+    sa.Column("valid_until", UtcMicroseconds),
+    sa.Column("replaced_by", sa.Text),
 )
