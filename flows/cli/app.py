@@ -22,6 +22,7 @@ from flows.cli import (
     run,
     simulate,
     snapshots,
+    tokens,
     validation,
 )
 from flows.cli.output import print_error
@@ -71,6 +72,7 @@ app.command()(review.promote)
 app.command()(review.rollback)
 app.command()(review.history)
 app.command()(run.serve)
+app.add_typer(tokens.token_app, name="token")
 app.command()(replay.replay)
 app.command()(learn.schedule)
 app.command()(run.ui)

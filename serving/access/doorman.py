@@ -33,9 +33,11 @@ class Doorman:
         """Read the tokens again."""
         self._known = {token.token_id: token for token in self._read()}
 
-    def keep_fresh(self) -> None:
+    def keep_fresh(self) -> threading.Thread:
         """Read them again every ``REFRESH_SECONDS`` until ``stop``."""
-        threading.Thread(target=self._refresh_until_stopped, name="tokens", daemon=True).start()
+        thread = threading.Thread(target=self._refresh_until_stopped, name="tokens", daemon=True)
+        thread.start()
+        return thread
 
     def stop(self) -> None:
         """End what ``keep_fresh`` began."""

@@ -66,7 +66,7 @@ def draw_token(
 ) -> tuple[str, Token]:
     """A new token: what the caller sends, which is kept nowhere, and what we keep."""
     token_id = secrets.token_hex(4)
-    text = f"{PREFIX}{token_id}_{secrets.token_urlsafe(SECRET_BYTES)}"
+    text = f"{PREFIX}{token_id}_{secrets.token_hex(SECRET_BYTES)}"
     return text, Token(token_id, name, frozenset(scopes), digest_of(text.encode()), now, calls_per_second, valid_until)
 
 

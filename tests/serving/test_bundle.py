@@ -81,7 +81,7 @@ def test_a_bundle_that_answers_otherwise_is_told_apart(served: Served, release: 
 def test_only_health_is_open(served: Served) -> None:
     for path in ("livez", "readyz", "healthz"):
         assert httpx.get(f"{served.url}/{path}").status_code == 200
-    for path in ("metrics", "v1/release", "", "docs.json", "schema.json"):
+    for path in ("metrics", "v1/release", "docs.json", "schema.json", "static_content/x"):
         assert httpx.get(f"{served.url}/{path}").status_code == 401
     metrics = httpx.get(f"{served.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert metrics.status_code == 200
