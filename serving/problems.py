@@ -1,9 +1,12 @@
 """What is wrong with a request, and how each error is answered."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from posology.errors import CannotDo, Conflict, NotFound, PosologyError, Refused, ServiceDown
+
+NAME = re.compile(r"[\w.\[\]-]{1,120}")
 
 
 class RequestError(CannotDo):
@@ -37,7 +40,8 @@ class Problem:
     def as_json(self) -> dict[str, Any]:
         """The body of the answer."""
         about = {"code": self.code or CODES[self.status], "message": self.message}
-        return {"error": about if self.field is None else {**about, "field": self.field}}
+        is_a_name = self.field is not None and NAME.fullmatch(self.field)  # a field nobody asked for may be anything
+        return {"error": {**about, "field": self.field} if is_a_name else about}
 
 
 CODES = {

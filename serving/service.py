@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import bentoml
+from _bentoml_sdk import Service
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -10,6 +11,7 @@ from models.release import Release
 from posology.errors import CannotDo, ServiceDown
 from serving.access.doorman import Doorman
 from serving.access.gate import Gate
+from serving.access.paths import KnownPaths
 from serving.access.scopes import OPEN_PATHS
 from serving.app import create_app, doorman_of, utc_now
 from serving.problems import Problem
@@ -98,6 +100,16 @@ class PosologyService:
         return True
 
 
-service = bentoml.service(name="posology", workers=1, traffic={"timeout": 30})(PosologyService)
+class GuardedService(Service[PosologyService]):
+    """A service whose middlewares, BentoML's own too, stand behind ``KnownPaths``."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """The app that the server runs."""
+        return KnownPaths(super().to_asgi(is_main=is_main))
+
+
+service = bentoml.service(name="posology", workers=1, traffic={"timeout": 30}, service_class=GuardedService)(
+    PosologyService
+)
 service.mount_asgi_app(door, path="/")
 service.add_asgi_middleware(OuterGate)

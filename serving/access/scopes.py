@@ -19,7 +19,7 @@ _CARE = frozenset({Scope.APP, Scope.CLINICIAN})
 _WATCH = frozenset({Scope.REVIEWER, Scope.OPERATOR})
 
 # Health, and the page a browser loads before anybody could give it a token: nothing of a patient, nothing secret.
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/", "/page.css", "/page.js"})
 
 # A path that is in neither table is no call, whoever asks.
 PATH_TO_SCOPES: Mapping[str, frozenset[Scope]] = MappingProxyType(
@@ -36,6 +36,7 @@ PATH_TO_SCOPES: Mapping[str, frozenset[Scope]] = MappingProxyType(
         "/v1/override": frozenset({Scope.CLINICIAN}),
         "/v1/erase": frozenset({Scope.OPERATOR}),
         "/v1/release": EVERY_SCOPE,
+        "/v1/therapy": EVERY_SCOPE,
         "/openapi.json": EVERY_SCOPE,
         "/metrics": _WATCH,
     }

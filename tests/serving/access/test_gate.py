@@ -1,5 +1,6 @@
 """Who may make which call, over HTTP in process."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from httpx import Response
 from models.release import Release
 from posology.errors import ServiceDown
 from serving.access.doorman import Doorman
+from serving.access.paths import NOWHERE, KnownPaths
 from serving.access.scopes import EVERY_SCOPE, OPEN_PATHS, PATH_TO_SCOPES, Scope
 from serving.access.token_table import TokenTable
 from serving.access.tokens import Token, draw_token, first_token
@@ -71,7 +73,7 @@ def test_a_token_opens_what_its_scope_names_and_nothing_else(service: Service) -
 def test_the_scopes_of_each_call_are_as_documented() -> None:
     paths_of = {scope: {path for path, allowed in PATH_TO_SCOPES.items() if scope in allowed} for scope in Scope}
     assert paths_of[Scope.CLINICIAN] - paths_of[Scope.APP] == {"/v1/override"}
-    assert paths_of[Scope.REVIEWER] == {"/v1/release", "/openapi.json", "/metrics"}
+    assert paths_of[Scope.REVIEWER] == {"/v1/release", "/v1/therapy", "/openapi.json", "/metrics"}
     assert paths_of[Scope.OPERATOR] - paths_of[Scope.REVIEWER] == {"/v1/erase"}
     assert all(path.startswith("/v1/") or path == "/openapi.json" for path in paths_of[Scope.APP])
 
@@ -184,6 +186,36 @@ def test_tokens_are_read_beside_the_calls_and_believed_while_the_store_is_down(
     doorman.keep_fresh().join(10)
     assert "could not be read again" in caplog.text
     assert doorman.who(came) is None  # the last reading had none
+
+
+def test_what_stands_behind_sees_known_paths_only_and_no_query() -> None:
+    seen: list[tuple[str, bytes, bytes]] = []
+
+    async def behind(scope: Any, _receive: Any, _send: Any) -> None:
+        seen.append((scope["path"], scope["raw_path"], scope["query_string"]))
+
+    for path in (
+        "/v1/release",
+        "/livez",
+        "/v1/release/",
+        "//v1/release",
+        "/x\nINFO a line of its own",
+        "/" + "x" * 9000,
+    ):
+        call = {"type": "http", "path": path, "raw_path": path.encode(), "query_string": b"user_id=SECRET"}
+        asyncio.run(KnownPaths(behind)(call, None, None))  # type: ignore[arg-type]
+    assert seen[:2] == [("/v1/release", b"/v1/release", b""), ("/livez", b"/livez", b"")]
+    assert set(seen[2:]) == {(NOWHERE, NOWHERE.encode(), b"")}
+
+
+def test_nothing_but_http_passes(service: Service) -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asyncio.run(service.app({"type": "websocket", "path": "/v1/release", "headers": []}, None, send))  # type: ignore[arg-type]
+    assert sent == [{"type": "websocket.close"}]
 
 
 def test_a_decision_says_whose_token_asked_for_it(
