@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from models.release import Release
 from posology.errors import PosologyError
@@ -99,6 +100,8 @@ async def _bytes(request: Request, settings: ServiceSettings) -> bytes:
             return await _at_most(request, settings.max_body_bytes)
     except TimeoutError:
         raise RequestError(f"expected the whole body within {settings.body_seconds:g} s", status=400) from None
+    except ClientDisconnect:
+        raise RequestError("expected a whole body", status=400) from None  # nobody reads it, but it is no alarm
 
 
 async def _at_most(request: Request, limit: int) -> bytes:
