@@ -108,8 +108,12 @@ class GuardedService(Service[PosologyService]):
         return KnownPaths(super().to_asgi(is_main=is_main))
 
 
-service = bentoml.service(name="posology", workers=1, traffic={"timeout": 30}, service_class=GuardedService)(
-    PosologyService
-)
+service = bentoml.service(
+    name="posology",
+    workers=1,
+    traffic={"timeout": 30},
+    logging={"access": {"request_content_type": False}},  # it would be logged as it came
+    service_class=GuardedService,
+)(PosologyService)
 service.mount_asgi_app(door, path="/")
 service.add_asgi_middleware(OuterGate)

@@ -1,48 +1,16 @@
 """What somebody may send who means ill, byte by byte, to a server that speaks HTTP as BentoML's does."""
 
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import httpx
 import pytest
-import uvicorn
-
-from models.release import Release
-from serving.access.paths import KnownPaths
-from serving.app import create_app
-from serving.settings import ServiceSettings
-from serving.store import Store
 
 TOKEN = "a token for tests"
 KEY = b"Authorization: Bearer a token for tests\r\n"
 JSON = b"Content-Type: application/json\r\n"
 BODY = b'{"user":{},"context":{}}'
-
-
-@pytest.fixture
-def port_of(release: Release, sqlite_store: Store) -> Iterator[Callable[..., int]]:
-    """Serves the app with settings of the test's own; gives the port."""
-    running: list[tuple[uvicorn.Server, threading.Thread]] = []
-
-    def serve(**settings: Any) -> int:
-        told = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, **settings)
-        app = KnownPaths(create_app(release, sqlite_store, told))
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, http="h11", ws="none", log_config=None)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        running.append((server, thread))
-        while not server.started:
-            time.sleep(0.01)
-        return int(server.servers[0].sockets[0].getsockname()[1])
-
-    yield serve
-    for server, thread in running:
-        server.should_exit = True
-        thread.join(10)
 
 
 def call(start: bytes, *headers: bytes, body: bytes = BODY, length: int | None = None) -> bytes:
