@@ -9,7 +9,6 @@ from typing import Any
 from uuid import uuid4
 
 from models.release import Release
-from serving.access.gate import calling_token
 from serving.fields import read_time
 from serving.problems import NoConsent, RequestError
 from serving.ranking import answer, answer_rank, decide, draw_seed
@@ -65,7 +64,6 @@ class Calls:
             candidates=asked.candidates,
             ranking=tuple(answered["ranking"]),
             course_revision=revision,
-            token=calling_token.get(),
         )
         self.store.add_decision(decision)
         return {"decision_id": decision.decision_id, **answered}

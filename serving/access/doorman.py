@@ -9,6 +9,7 @@ from datetime import datetime
 from posology.errors import ServiceDown
 from serving.access.buckets import Bucket
 from serving.access.tokens import Token, digest_of, id_in
+from serving.ranking import where
 
 REFRESH_SECONDS = 2.0  # a token that was revoked anywhere opens nothing after that
 
@@ -25,13 +26,16 @@ class Doorman:
 
     def __init__(self, first: Token, read: Callable[[], Iterable[Token]], clock: Callable[[], datetime]) -> None:
         self._first, self._read, self._clock = first, read, clock
-        self._known: dict[str, Token] = {}
+        self._known: dict[str, Token] | None = None
         self._buckets: dict[str, Bucket] = {}
         self._stopped = threading.Event()
 
     def refresh(self) -> None:
-        """Read the tokens again."""
-        self._known = {token.token_id: token for token in self._read()}
+        """Read the tokens again; those known are believed when that fails."""
+        try:
+            self._known = {token.token_id: token for token in self._read()}
+        except Exception as error:  # whatever broke, revocations must be seen once it is mended
+            log.error("the tokens could not be read, those known are believed: %s", where(error))
 
     def keep_fresh(self) -> threading.Thread:
         """Read them again every ``REFRESH_SECONDS`` until ``stop``."""
@@ -48,11 +52,17 @@ class Doorman:
 
         Args:
             authorizations: the values of every ``Authorization`` header.
+
+        Raises:
+            ServiceDown: it may be one of the store, which could not be read yet.
         """
         if len(authorizations) != 1:
             return None
         kind, _, came = authorizations[0].partition(b" ")
-        token = self._known.get(id_in(came), self._first)  # an unknown id costs the time of a known one
+        said = id_in(came)
+        if self._known is None and said:
+            raise ServiceDown("the tokens could not be read yet; try again in a moment")
+        token = (self._known or {}).get(said, self._first)  # an unknown id costs the time of a known one
         is_it = hmac.compare_digest(digest_of(came), token.digest)
         return token if is_it and kind.lower() == b"bearer" and token.is_valid(self._clock()) else None
 
@@ -67,7 +77,4 @@ class Doorman:
 
     def _refresh_until_stopped(self) -> None:
         while not self._stopped.wait(REFRESH_SECONDS):
-            try:
-                self.refresh()
-            except ServiceDown:
-                log.warning("the tokens could not be read again; those known are believed")
+            self.refresh()

@@ -1,18 +1,18 @@
 """The gate before every call: who calls, may they, and how often."""
 
 import math
-from contextvars import ContextVar
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from posology.errors import ServiceDown
+from serving.access.caller import calling_token
 from serving.access.doorman import Doorman
 from serving.access.scopes import OPEN_PATHS, PATH_TO_SCOPES
 from serving.access.tokens import Token
-from serving.problems import Problem
+from serving.problems import Problem, problem_of
 
 LET_IN = "posology.token"  # in a call's scope, where no caller can put anything
-calling_token: ContextVar[str | None] = ContextVar("calling_token", default=None)  # its id, not its secret
 
 NO_TOKEN = Problem(401, "expected one header Authorization: Bearer TOKEN, with a token that is valid now")
 NO_CALL = Problem(404, "no such call; see the documented POST /v1/… and GET /v1/release")
@@ -29,7 +29,7 @@ class Gate:
         self._app, self._doorman = app, doorman
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, or answer 401, 403, 404 or 429."""
+        """Pass the call on, or answer 401, 403, 404, 429 or 503."""
         if scope["type"] == "websocket":  # nothing here speaks it
             await send({"type": "websocket.close"})
         elif scope["type"] == "lifespan" or LET_IN in scope or scope["path"] in OPEN_PATHS:
@@ -38,7 +38,11 @@ class Gate:
             await self._ask(scope, receive, send)
 
     async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
-        token = self._doorman.who([value for name, value in scope["headers"] if name == b"authorization"])
+        try:
+            token = self._doorman.who([value for name, value in scope["headers"] if name == b"authorization"])
+        except ServiceDown as error:
+            await _refuse(problem_of(error), {"Retry-After": "2"})(scope, receive, send)
+            return
         if token is None:
             await _refuse(NO_TOKEN, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
         elif (refusal := self._refusal(token, scope["path"])) is not None:

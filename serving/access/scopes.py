@@ -33,6 +33,7 @@ PATH_TO_SCOPES: Mapping[str, frozenset[Scope]] = MappingProxyType(
         "/v1/feedback": _CARE,
         "/v1/measurements": _CARE,
         "/v1/users": _CARE,
+        "/v1/withdraw": _CARE,
         "/v1/override": frozenset({Scope.CLINICIAN}),
         "/v1/erase": frozenset({Scope.OPERATOR}),
         "/v1/release": EVERY_SCOPE,

@@ -184,7 +184,7 @@ def test_tokens_are_read_beside_the_calls_and_believed_while_the_store_is_down(
     doorman.refresh()
     assert doorman.who(came) == token
     doorman.keep_fresh().join(10)
-    assert "could not be read again" in caplog.text
+    assert "could not be read" in caplog.text
     assert doorman.who(came) is None  # the last reading had none
 
 
@@ -216,6 +216,28 @@ def test_nothing_but_http_passes(service: Service) -> None:
 
     asyncio.run(service.app({"type": "websocket", "path": "/v1/release", "headers": []}, None, send))  # type: ignore[arg-type]
     assert sent == [{"type": "websocket.close"}]
+
+
+def test_until_the_tokens_were_read_once_nobody_is_called_a_stranger() -> None:
+    def read() -> list[Token]:
+        raise ServiceDown("no")
+
+    doorman = Doorman(first_token(FIRST, NOW), read, lambda: NOW)
+    doorman.refresh()
+    text, _ = draw_token("clinic", [Scope.APP], NOW)
+    with pytest.raises(ServiceDown):
+        doorman.who([f"Bearer {text}".encode()])
+    assert doorman.who([f"Bearer {FIRST}".encode()]) == first_token(FIRST, NOW)
+    assert doorman.who([b"Bearer something else"]) is None
+
+
+def test_a_service_that_cannot_read_its_tokens_yet_is_unavailable(service: Service, monkeypatch: Any) -> None:
+    text, _ = service.add(Scope.APP)
+    monkeypatch.setattr(service.doorman, "_known", None)
+    came = service.call("/v1/release", text)
+    assert code(came) == (503, "unavailable")
+    assert came.headers["Retry-After"] == "2"
+    assert service.call("/v1/release", FIRST).status_code == 200
 
 
 def test_a_decision_says_whose_token_asked_for_it(
