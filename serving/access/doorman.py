@@ -28,6 +28,7 @@ class Doorman:
         self._first, self._read, self._clock = first, read, clock
         self._known: dict[str, Token] | None = None
         self._buckets: dict[str, Bucket] = {}
+        self._is_fresh = True
         self._stopped = threading.Event()
 
     def refresh(self) -> None:
@@ -35,7 +36,11 @@ class Doorman:
         try:
             self._known = {token.token_id: token for token in self._read()}
         except Exception as error:  # whatever broke, revocations must be seen once it is mended
-            log.error("the tokens could not be read, those known are believed: %s", where(error))
+            if self._is_fresh:  # said once, not every two seconds of an outage
+                log.warning("the tokens could not be read, those known are believed: %s", where(error))
+            self._is_fresh = False
+        else:
+            self._is_fresh = True
 
     def keep_fresh(self) -> threading.Thread:
         """Read them again every ``REFRESH_SECONDS`` until ``stop``."""

@@ -168,7 +168,7 @@ def test_tokens_are_read_beside_the_calls_and_believed_while_the_store_is_down(
     sqlite_store: Store, monkeypatch: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     text, token = draw_token("clinic", [Scope.APP], NOW)
-    answers: list[Any] = [[token], ServiceDown("no"), [token], []]
+    answers: list[Any] = [[token], ServiceDown("no"), ServiceDown("still"), [token], []]
 
     def read() -> list[Token]:
         answer = answers.pop(0)
@@ -184,7 +184,7 @@ def test_tokens_are_read_beside_the_calls_and_believed_while_the_store_is_down(
     doorman.refresh()
     assert doorman.who(came) == token
     doorman.keep_fresh().join(10)
-    assert "could not be read" in caplog.text
+    assert caplog.text.count("could not be read") == 1
     assert doorman.who(came) is None  # the last reading had none
 
 
