@@ -40,6 +40,7 @@ COMMANDS = (
     ("serve",),
     *(("token", *words) for words in ((), ("add",), ("list",), ("revoke",), ("rotate",))),
     ("replay",),
+    ("erase",),
     ("schedule",),
     ("ui",),
 )
