@@ -162,6 +162,20 @@ def test_a_database_that_is_gone_gives_the_safe_default(
     assert patient_caller.post("/v1/feedback", json=told).status_code == 404
 
 
+def test_a_safe_default_in_time_is_kept_for_those_who_consent_only(
+    hurried: Client, hang: threading.Event, journalled: Store, enrol: Callable[..., None], monkeypatch: Any
+) -> None:
+    enrol("bo", consent=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "user", lambda *_: hang.wait(30))  # nobody can look
+        answer = hurried.post("/v1/recommend", json={**ASK, "user_id": "bo"}).json()
+    assert safe(answer, "DEADLINE")
+    hang.set()
+    told = {"decision_id": answer["decision_id"], "score": 1, "completed": True}
+    assert hurried.post("/v1/feedback", json=told).status_code == 404
+    assert journalled.snapshot().sessions["user_id"].to_list() == ["ada"]
+
+
 def test_a_decision_that_no_disk_takes_is_not_said_to_be_kept(
     patient_caller: Client, journalled: Store, monkeypatch: Any
 ) -> None:
@@ -180,7 +194,7 @@ def test_a_decision_that_no_disk_takes_is_not_said_to_be_kept(
 def test_a_disk_that_hangs_is_not_waited_for(
     hurried: Client, hang: threading.Event, journalled: Store, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(journalled._group, "write", lambda *_: hang.wait(30))
+    monkeypatch.setattr(journalled.journal, "append", lambda _: hang.wait(30))
     answer = hurried.post("/v1/recommend", json=ASK).json()
     assert safe(answer, "DEADLINE", "NOT_KEPT")
     assert answer["decision_id"] is None
