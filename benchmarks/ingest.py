@@ -43,8 +43,8 @@ def run(rows: int = ROWS, writers: Sequence[int] = WRITERS, *, on_postgres: bool
         asks=(
             f"`Store.add_feedback` by so many callers at once, each waiting for its row to be on disk: {rows:,} rows "
             f"({rows // 10:,} for one caller) of {PATIENTS} patients. The bare database is given the same rows and the "
-            "same counts of revisions by its driver, in commits of the same sizes, with nothing looked up or compared. Processor seconds are those of callers and "
-            "store in one process, which other work on the machine does not lengthen."
+            "same counts of revisions by its driver, in commits of the same sizes, with nothing looked up or compared. "
+            "Processor seconds are those of callers and store in one process; other work does not lengthen them."
         ),
         columns=(
             "database, callers",
