@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from serving.records import Decision, Feedback, User
 from serving.schema import decisions, users
 from serving.store import Store
 
-ROWS = 20_000
+ROWS = 10_000
 PATIENTS = 500
 WRITERS = (1, 16, 64)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,24 +30,26 @@ DECLARED = {"score": 82.0, "completed": True, "rating": 4.0, "comment": None}
 Commits = list[int]
 
 
-def run(rows: int = ROWS, writers: Sequence[int] = WRITERS) -> Result:
+def run(rows: int = ROWS, writers: Sequence[int] = WRITERS, *, on_postgres: bool = True) -> Result:
     """Rows a second, each on disk before its caller goes on."""
     found: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder, postgres() as server:
+    with tempfile.TemporaryDirectory() as folder, postgres() if on_postgres else nullcontext() as server:
         urls = {"SQLite": f"sqlite:///{Path(folder, 'store.db')}", **({"PostgreSQL": server} if server else {})}
         for database, url in urls.items():
             for count in writers:
                 found.append(_compared(database, url, rows if count > 1 else rows // 10, count))
-    best = min(max(float(row[3]) for row in found if row[0] == database) for database in urls)
+    best = min(max(float(row[2]) for row in found if str(row[0]).startswith(database)) for database in urls)
     return Result(
         asks=(
             f"`Store.add_feedback` by so many callers at once, each waiting for its row to be on disk: {rows:,} rows "
             f"({rows // 10:,} for one caller) of {PATIENTS} patients. The bare database is given the same rows and the "
             "same counts of revisions by its driver, in commits of the same sizes, with nothing looked up or compared."
         ),
-        columns=("database", "callers", "rows a commit", "rows/s", "bare rows/s", "share"),
+        columns=("database, callers", "rows a commit", "rows/s", "bare rows/s", "share of bare"),
         rows=tuple(found),
-        says=(f"With enough callers at once, {best:,.0f} rows a second on the slower database.",),
+        says=(
+            f"With enough callers at once, {best:,.0f} rows a second (on the slower database, where there are two).",
+        ),
     )
 
 
@@ -62,7 +64,7 @@ def _compared(database: str, url: str, rows: int, writers: int) -> Row:
         _prepare(store, [f"bare-{each}" for each in ids])
     with _driver(url) as (connection, mark):
         bare = _seconds(lambda: _by_driver(connection, mark, ids, commits))
-    return database, str(writers), rows / len(commits), rows / ours, rows / bare, f"{bare / ours:.0%}"
+    return f"{database}, {writers}", rows / len(commits), rows / ours, rows / bare, bare / ours
 
 
 def _prepare(store: Store, ids: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ def create_app(release: Release, store: Store, settings: ServiceSettings, *, clo
     app.add_exception_handler(HTTPException, _no_such_call)
     calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo)
     in_time = Deadline(settings.deadline_seconds)
-    for name in ("recommend", "rank", "activate", "feedback", "measurements", "users"):
+    for name in ("recommend", "rank", "activate", "feedback", "measurements", "users", "erase"):
         run = (
             in_time.guard(otherwise) if (otherwise := getattr(calls, f"{name}_otherwise", None)) else run_in_threadpool
         )

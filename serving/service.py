@@ -1,6 +1,7 @@
 """The bundle's service: the ``/v1`` calls under BentoML, which adds health and metrics."""
 
 from pathlib import Path
+from typing import Any
 
 import bentoml
 from starlette.responses import JSONResponse
@@ -18,6 +19,7 @@ from serving.settings import read_settings
 from serving.tether import end_with_parent
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
+LAST_MORNING = "2025-12-31T09:00:00Z"
 MORNING = {"user": {}, "context": {}, "decided_at": "2026-01-01T09:00:00Z", "seed": 0}
 
 
@@ -41,8 +43,20 @@ class TokenOfEnvironment(BearerToken):
 
 
 def _predict_once(release: Release) -> None:
-    """Answer once before anybody asks: it compiles what is compiled, and rings when the release does not work here."""
-    answer_rank(release, {**MORNING, "context": dict.fromkeys(release.therapy.context)})
+    """Answer before anybody asks: it compiles what is compiled, and rings when the release does not work here.
+
+    Compiled functions are made for the kinds of arrays they are given, and those of a patient without a reading or
+    a session are of another kind.
+    """
+    therapy = release.therapy
+    asked: dict[str, Any] = {**MORNING, "context": dict.fromkeys(therapy.context)}
+    answer_rank(release, asked)
+    if status := therapy.status:
+        reading = {"measured_at": LAST_MORNING, "instrument": status.instrument, "score": status.minimum}
+        asked["measurements"] = [reading]
+        answer_rank(release, asked)
+    session = {"decided_at": LAST_MORNING, "content_id": therapy.safety.safe_default}
+    answer_rank(release, {**asked, "sessions": [session]})
 
 
 door = Door()
@@ -71,7 +85,13 @@ class PosologyService:
         self.store.close()
 
     def __is_ready__(self) -> bool:
-        """Whether the store answers; BentoML asks in a thread, and only once the release is loaded."""
+        """Whether decisions can be kept: always where there is a journal, else while the database answers.
+
+        A balancer must not take all services away because their database is gone: patients get the safe default.
+        BentoML asks in a thread, and only once the release is loaded.
+        """
+        if self.store.journal is not None:
+            return True
         try:
             self.store.check()
         except ServiceDown:

@@ -11,11 +11,13 @@ from sqlalchemy.exc import IntegrityError
 
 from posology.errors import Conflict, NotFound, ServiceDown
 from serving.database import rows_of, writing
+from serving.erasure import erased_among
 from serving.schema import activations, decisions, feedback, measurements, users
 
 Row = Mapping[str, Any]
 NO_USER = "no such user; send POST /v1/users first"
 NO_DECISION = "no such decision; expected a decision_id that POST /v1/recommend answered"
+ERASED = "this user was erased; who consents anew gets a new pseudonymous id"
 CONFLICTS = {
     "users": "this user is already there with other values",
     "measurements": "this user already has another score at this time",
@@ -92,13 +94,21 @@ class _Transaction:
         by_table = {table: [write for write in writes if write.table is table] for table in _ORDER}
         for write in writes:
             write.error = None
-        self._insert_new(users, by_table.pop(users), {})
+        self._insert_new(users, self._not_erased(by_table.pop(users)), {})
         users_of = self._users_of(write for group in by_table.values() for write in group)
         self._lock(set(users_of.values()))
         before = dict(self._revisions)
         for table, group in by_table.items():
             self._insert_new(table, [write for write in group if self._has_user(write, users_of)], users_of)
         self._count(before)
+
+    def _not_erased(self, writes: Sequence[Write]) -> list[Write]:
+        """The users who may be added."""
+        gone = set(erased_among(self._connection, [write.row["user_id"] for write in writes])) if writes else ()
+        for write in writes:
+            if write.row["user_id"] in gone:
+                write.error = Conflict(ERASED)
+        return [write for write in writes if write.error is None]
 
     def _users_of(self, writes: Iterable[Write]) -> dict[int, str]:
         """Write (by identity) → its user; those of a decision that is not there are left out."""
