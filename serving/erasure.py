@@ -108,13 +108,12 @@ def overwrite_removed(engine: sa.Engine) -> None:
 
 def _tables_of_patients() -> list[sa.Table]:
     """Those with a patient's rows; what only names a decision comes before the decisions."""
-    found = [table for table in reversed(metadata.sorted_tables) if {"user_id", "decision_id"} & {*table.c.keys()}]
-    return sorted(found, key=lambda table: "user_id" in table.c)
+    return [table for table in reversed(metadata.sorted_tables) if {"user_id", "decision_id"} & {*table.c.keys()}]
 
 
 def _rows_of(table: sa.Table, user_id: str) -> sa.ColumnElement[bool]:
     """The condition of a patient's rows."""
-    if "user_id" in table.c:
+    if table is decisions or "decision_id" not in table.c:
         return table.c.user_id == user_id
     mine = sa.select(decisions.c.decision_id).where(decisions.c.user_id == user_id)
     return table.c.decision_id.in_(mine)
