@@ -62,7 +62,7 @@ def erase_rows(engine: sa.Engine, user_id: str, now: datetime) -> Erasure:
         ids = connection.execute(sa.select(decisions.c.decision_id).where(decisions.c.user_id == user_id))
         decision_ids = sorted(ids.scalars())
         removed = {
-            table.name: connection.execute(sa.delete(table).where(_rows_of(table, user_id))).rowcount
+            str(table.name): connection.execute(sa.delete(table).where(_rows_of(table, user_id))).rowcount
             for table in _tables_of_patients()
         }
         return _enter(connection, user_id, now, removed, decision_ids)
