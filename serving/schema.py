@@ -97,6 +97,7 @@ decisions = sa.Table(
     sa.Column("candidates", JSON),
     sa.Column("ranking", JSON),
     sa.Column("course_revision", sa.BigInteger),
+    sa.Column("token", sa.Text),
     _revision(),
     _recorded_at(),
     _of("users", "therapy", "user_id"),
@@ -126,6 +127,7 @@ erasures = sa.Table(
     sa.Column("erased_at", UtcMicroseconds, nullable=False),
     sa.Column("removed", JSON, nullable=False),
     sa.Column("pending", JSON),
+    sa.Column("token", sa.Text),
 )
 
 activations = sa.Table(
@@ -139,4 +141,18 @@ activations = sa.Table(
     _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
     _changes("activations"),
+)
+
+# Of the service, not of a therapy: whoever may call, with the digest of what they send.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _key("token_id"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", JSON, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at", UtcMicroseconds, nullable=False),
+    sa.Column("calls_per_second", sa.Double),
+    sa.Column("valid_until", UtcMicroseconds),
+    sa.Column("replaced_by", sa.Text),
 )
