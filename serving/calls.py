@@ -134,7 +134,9 @@ class Calls:
         fields = Fields(body)
         user_id = fields.needed(fields.identifier, "user_id")
         fields.finish()
-        return erase_rows(self.store.engine, user_id, now).receipt()
+        receipt = erase_rows(self.store.engine, user_id, now).receipt()
+        self.courses.forget(user_id)
+        return receipt
 
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""
