@@ -9,16 +9,20 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from models.release import Release
 from posology.errors import PosologyError
 from serving.calls import Calls, moment
 from serving.guards import BearerToken, InFlightLimit
 from serving.json_body import read_json
+from serving.page.page import add_page
 from serving.problems import BROKEN, Problem, RequestError, problem_of
 from serving.ranking import where
 from serving.settings import ServiceSettings
 from serving.store import Store
+from serving.watching.watch import Watch
+from serving.watching.watched import Watched
 
 Clock = Callable[[], datetime]
 Answering = Callable[[dict[str, Any], datetime], dict[str, Any]]
@@ -32,16 +36,28 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(release: Release, store: Store, settings: ServiceSettings, *, clock: Clock = utc_now) -> FastAPI:
-    """The ``/v1`` calls on a release and a store."""
+def create_app(
+    release: Release, store: Store, settings: ServiceSettings, *, clock: Clock = utc_now, watch: Watch | None = None
+) -> FastAPI:
+    """The ``/v1`` calls on a release and a store, and the page to try them.
+
+    Args:
+        watch: counts, logs and traces the calls; one of its own when None.
+    """
+    watch = watch or Watch()
     app = FastAPI(title="posology", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(InFlightLimit, limit=settings.max_in_flight)
     app.add_middleware(BearerToken, token=settings.token.get_secret_value())
     app.add_exception_handler(HTTPException, _no_such_call)
     calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo)
     for name in ("recommend", "rank", "activate", "feedback", "measurements", "users"):
-        app.add_api_route(f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock), methods=["POST"])
+        answering = watch.counted(name, getattr(calls, name))
+        app.add_api_route(f"/v1/{name}", _endpoint(answering, settings, clock), methods=["POST"])
     app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
+    app.add_api_route("/v1/therapy", _answered(lambda _: run_in_threadpool(calls.therapy)), methods=["GET"])
+    add_page(app)
+    watch.serves(release, (route.path for route in app.routes if isinstance(route, Route)))
+    app.add_middleware(Watched, watch=watch)
     return app
 
 

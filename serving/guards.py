@@ -5,13 +5,14 @@ import hmac
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.page.page import PAGE
 from serving.problems import Problem
 
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", *PAGE})
 
 
 class BearerToken:
-    """Lets HTTP calls pass that carry the token; the health of the service is open to all."""
+    """Lets HTTP calls pass that carry the token; health and the page, which holds no data, are open to all."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app

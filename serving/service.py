@@ -15,6 +15,8 @@ from serving.ranking import PREDICTION_FAILED, answer_rank
 from serving.settings import read_settings
 from serving.store import Store
 from serving.tether import end_with_parent
+from serving.watching.logs import log_as_json
+from serving.watching.process import WatchedProcess, process_watch
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
 MORNING = {"user": {}, "context": {}, "decided_at": "2026-01-01T09:00:00Z", "seed": 0}
@@ -54,22 +56,26 @@ class PosologyService:
 
     def __init__(self) -> None:
         end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
+        log_as_json(process_watch().metrics)
         settings = read_settings()
         release = Release.load(RELEASE)
         _refuse_without_predictions(release)
         self.store = Store.open(settings.store_url, release.therapy, files=settings.files)
-        door.app = create_app(release, self.store, settings, clock=utc_now)
+        door.app = create_app(release, self.store, settings, clock=utc_now, watch=process_watch())
+        process_watch().store_answers = self.__is_ready__
 
     @bentoml.on_deployment
     @staticmethod
     def check_settings() -> None:
         """Refuse to start without token or store, before a worker is started again and again."""
+        log_as_json()
         read_settings()
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and send what was watched last."""
         self.store.close()
+        process_watch().traces.close()
 
     def __is_ready__(self) -> bool:
         """Whether the store answers; BentoML asks in a thread, and only once the release is loaded."""
@@ -82,4 +88,5 @@ class PosologyService:
 
 service = bentoml.service(name="posology", workers=1, traffic={"timeout": 30})(PosologyService)
 service.mount_asgi_app(door, path="/")
+service.add_asgi_middleware(WatchedProcess)
 service.add_asgi_middleware(TokenOfEnvironment)
