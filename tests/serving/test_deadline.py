@@ -18,7 +18,6 @@ from posology.errors import ServiceDown
 from serving import deadline, ranking
 from serving.alarms import ALARMS, Alarm
 from serving.app import create_app
-from serving.courses import Courses
 from serving.database import writing
 from serving.keeping.journal import Journal
 from serving.replay import replay
