@@ -4,12 +4,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from models.release import Release
 from serving.alarms import Alarm
+from serving.courses import Courses
 from serving.deadline import keep
 from serving.erasure import erase_rows
 from serving.fallback import kept, safe_choice, safe_decision
@@ -39,14 +41,19 @@ class Calls:
     approval: Path | None = None
     future_is_allowed: bool = False
 
+    @cached_property
+    def courses(self) -> Courses:
+        """The courses of the users who were decided for last."""
+        return Courses(self.store)
+
     def recommend(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a stored user; the decision is on disk before it is answered."""
         asked = read_recommend(self.release, body)
-        self._refuse_without_consent(asked.user_id)
-        revision = self.store.revision(asked.user_id)
+        known = self.courses.of(asked.user_id)
+        _refuse_without(known.consents)
         choice = decide(
             self.release,
-            self.store.course(asked.user_id, self.release.contents, revision=revision),
+            known.course_for(self.release),
             now=now,
             context=asked.context,
             candidates=asked.candidates,
@@ -67,7 +74,7 @@ class Calls:
             seed=choice.seed,
             candidates=asked.candidates,
             ranking=tuple(answered["ranking"]),
-            course_revision=revision,
+            course_revision=known.revision,
         )
         keep(self.store, decision)
         return {"decision_id": decision.decision_id, **answered}
@@ -143,12 +150,16 @@ class Calls:
         }
 
     def _refuse_without_consent(self, user_id: str) -> None:
-        if not self.store.user(user_id).consent:
-            raise NoConsent("the user has not consented")
+        _refuse_without(self.store.user(user_id).consent)
 
     def _refuse_future(self, field: str, time: datetime, now: datetime) -> None:
         if time > now + CLOCKS_MAY_DIFFER and not self.future_is_allowed:
             raise RequestError("lies in the future", field=field)
+
+
+def _refuse_without(consent: bool) -> None:
+    if not consent:
+        raise NoConsent("the user has not consented")
 
 
 def moment(header: str | None, now: datetime, *, is_demo: bool) -> datetime:

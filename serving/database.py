@@ -2,16 +2,16 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from posology.digests import canonical_json
 from posology.errors import ServiceDown, SettingsError
 from serving.schema import metadata
 
@@ -72,9 +72,11 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
 
 
-def rows_of(connection: sa.Connection, query: sa.Executable) -> list[dict[str, Any]]:
+def rows_of(
+    connection: sa.Connection, query: sa.Executable, asked: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """What a query finds, each row by column."""
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in connection.execute(query, asked).mappings()]
 
 
 def engine_of(url: str) -> sa.Engine:
@@ -88,7 +90,8 @@ def engine_of(url: str) -> sa.Engine:
     except ArgumentError as error:
         raise SettingsError("store_url: expected sqlite:////path/store.db or postgresql://…") from error
     settings: dict[str, Any] = {
-        "json_serializer": canonical_json,
+        "json_serializer": _json,
+        "json_deserializer": orjson.loads,
         "hide_parameters": True,  # a database's error message must not carry a patient's data
         "pool_size": 10,
         "max_overflow": 40,
@@ -105,8 +108,12 @@ def engine_of(url: str) -> sa.Engine:
     return engine
 
 
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
 def _add_missing_columns(connection: sa.Connection) -> None:
-    """Bring a database of an earlier version up to this one; all that was added since may be null."""
+    """Bring a database of an earlier version up to this one; every column added since may be null."""
     known = sa.inspect(connection)
     for table in metadata.sorted_tables:
         there = {column["name"] for column in known.get_columns(table.name)}
@@ -114,6 +121,8 @@ def _add_missing_columns(connection: sa.Connection) -> None:
             if column.name not in there:
                 kind = column.type.compile(connection.dialect)
                 connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _make_private_file(path: Path) -> None:

@@ -1,15 +1,16 @@
 """Deciding and answering: what ``/v1/recommend`` and ``/v1/rank`` have in common."""
 
-import dataclasses
 import math
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from models.choice import Choice, Interval, choose
+from models.choice import Choice, Ranked, choose
+from models.one_course import OneCourse
 from models.release import Release
 from posology.tables import Tables
 from serving.alarms import ALARMS, Alarm
@@ -45,7 +46,7 @@ def answer_rank(release: Release, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def decide(
     release: Release,
-    tables: Tables,
+    course: OneCourse | Tables,
     *,
     now: datetime,
     context: Mapping[str, Any],
@@ -54,7 +55,7 @@ def decide(
 ) -> Choice:
     """The choice for one user, or the safe default when the prediction breaks."""
     try:
-        choice = choose(release, tables, now=now, context=context, candidates=candidates, seed=seed)
+        choice = choose(release, course, now=now, context=context, candidates=candidates, seed=seed)
         if _is_finite(choice):
             return choice
         ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name} predicted a number that is not finite")
@@ -77,7 +78,19 @@ def answer(release: Release, choice: Choice) -> dict[str, Any]:
         "source": choice.source,
         "reasons": list(choice.reasons),
         "seed": choice.seed,
-        "ranking": [{**dataclasses.asdict(item), "reasons": list(item.reasons)} for item in choice.ranking],
+        "ranking": [_ranked(item) for item in choice.ranking],
+    }
+
+
+def _ranked(item: Ranked) -> dict[str, Any]:
+    content_id, probability, eligible, feedback, status, reasons = item
+    return {
+        "content_id": content_id,
+        "probability": probability,
+        "eligible": eligible,
+        "feedback": feedback and feedback._asdict(),
+        "status": status and status._asdict(),
+        "reasons": list(reasons),
     }
 
 
@@ -91,8 +104,4 @@ def where(error: BaseException) -> str:
 def _is_finite(choice: Choice) -> bool:
     intervals = [interval for item in choice.ranking for interval in (item.feedback, item.status) if interval]
     numbers = [choice.probability, *(item.probability for item in choice.ranking)]
-    return all(map(math.isfinite, [*numbers, *(x for interval in intervals for x in _ends(interval))]))
-
-
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.mean, interval.low, interval.high
+    return all(map(math.isfinite, chain(numbers, *intervals)))

@@ -1,8 +1,9 @@
 """Rows written together: one transaction for all that wait, and an outcome for each of its own."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -116,17 +117,14 @@ class _Transaction:
         rest = [write for write in waiting if id(write) not in named]
         if not rest:
             return named
-        asked = decisions.c.decision_id.in_({write.row["decision_id"] for write in rest})
-        mine = sa.select(decisions.c.decision_id, decisions.c.user_id).where(self._mine(decisions) & asked)
-        found = dict(self._connection.execute(mine).tuples().all())
+        asked = self._of({write.row["decision_id"] for write in rest})
+        found = dict(self._connection.execute(_USER_OF_DECISION, asked).tuples().all())
         known = [write for write in rest if write.row["decision_id"] in found]
         return named | {id(write): found[write.row["decision_id"]] for write in known}
 
     def _lock(self, user_ids: set[str]) -> None:
         if user_ids:
-            asked = self._mine(users) & users.c.user_id.in_(sorted(user_ids))
-            query = sa.select(users.c.user_id, users.c.revision).where(asked).order_by(users.c.user_id)
-            self._revisions = dict(self._connection.execute(query.with_for_update(key_share=True)).tuples().all())
+            self._revisions = dict(self._connection.execute(_LOCKED, self._of(user_ids)).tuples().all())
 
     def _has_user(self, write: Write, users_of: Mapping[int, str]) -> bool:
         user_id = users_of.get(id(write))
@@ -144,17 +142,19 @@ class _Transaction:
             found = there.get(write.key)
             if found is None:
                 there[write.key] = write.row
-                new.append({**write.row, "revision": self._next(users_of.get(id(write))), "recorded_at": self._clock()})
+                user_id = users_of.get(id(write))
+                own = {"user_id": user_id} if user_id is not None else {}  # a new user's row has it
+                told = {"revision": self._next(user_id), "recorded_at": self._clock()}
+                new.append({**write.row, **own, **told})
             elif any(found[name] != value for name, value in write.row.items() if name not in write.ignoring):
                 write.error = Conflict(CONFLICTS[table.name])
         if new:
             self._connection.execute(table.insert(), new)
 
     def _found(self, table: sa.Table, writes: Sequence[Write]) -> dict[tuple[Any, ...], Row]:
-        key = _key(table)
-        keys = sorted({write.key for write in writes})
-        asked = key[0].in_([each[0] for each in keys]) if len(key) == 1 else sa.tuple_(*key).in_(keys)
-        rows = rows_of(self._connection, sa.select(table).where(self._mine(table) & asked))
+        query, key = _found(table), _key(table)
+        keys = {write.key for write in writes}
+        rows = rows_of(self._connection, query, self._of(keys if len(key) > 1 else {each for (each,) in keys}))
         return {tuple(row[column.name] for column in key): row for row in rows}
 
     def _next(self, user_id: str | None) -> int:
@@ -165,16 +165,15 @@ class _Transaction:
 
     def _count(self, before: Mapping[str, int]) -> None:
         changed = [
-            {"of": user_id, "to": revision}
+            {"of_therapy": self._therapy, "of_user": user_id, "to": revision}
             for user_id, revision in self._revisions.items()
             if revision != before[user_id]
         ]
         if changed:
-            mine = self._mine(users) & (users.c.user_id == sa.bindparam("of"))
-            self._connection.execute(sa.update(users).where(mine).values(revision=sa.bindparam("to")), changed)
+            self._connection.execute(_COUNTED, changed)
 
-    def _mine(self, table: sa.Table) -> sa.ColumnElement[bool]:
-        return table.c.therapy == self._therapy
+    def _of(self, ids: Collection[Any]) -> dict[str, Any]:
+        return {"of_therapy": self._therapy, "ids": sorted(ids)}
 
 
 _ORDER = (users, measurements, decisions, feedback, activations)  # what others refer to comes first
@@ -182,3 +181,29 @@ _ORDER = (users, measurements, decisions, feedback, activations)  # what others 
 
 def _key(table: sa.Table) -> list[sa.Column[Any]]:
     return [column for column in table.primary_key if column.name != "therapy"]
+
+
+def _mine(table: sa.Table) -> sa.ColumnElement[bool]:
+    return table.c.therapy == sa.bindparam("of_therapy")
+
+
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+# Each is put together once: that takes as long as asking it.
+_USER_OF_DECISION = sa.select(decisions.c.decision_id, decisions.c.user_id).where(
+    _mine(decisions), decisions.c.decision_id.in_(_IDS)
+)
+_LOCKED = (
+    sa.select(users.c.user_id, users.c.revision)
+    .where(_mine(users), users.c.user_id.in_(_IDS))
+    .order_by(users.c.user_id)
+    .with_for_update(key_share=True)
+)
+_COUNTED = (
+    sa.update(users).where(_mine(users), users.c.user_id == sa.bindparam("of_user")).values(revision=sa.bindparam("to"))
+)
+
+
+@cache
+def _found(table: sa.Table) -> sa.Select[Any]:
+    key = _key(table)
+    return sa.select(table).where(_mine(table), (key[0] if len(key) == 1 else sa.tuple_(*key)).in_(_IDS))
