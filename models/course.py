@@ -45,7 +45,7 @@ def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> KnownFeedback:
 
 
 def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Courses:
-    """The courses of all users in the tables.
+    """The courses of all users in the tables, each content as usual as any other.
 
     Raises:
         TableError: rows of somebody who is not in the users table.
@@ -61,6 +61,7 @@ def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Cou
         content=contents.places(tables.sessions["content_id"]),
         known=_days(known.known_at),
         feedback=known.value,
+        usual=np.full(known.value.size, contents.catalogue.usual),
     )
     _check_order(courses.measured, courses.readings_end)
     _check_order(courses.decided, courses.sessions_end)

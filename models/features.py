@@ -11,12 +11,15 @@ from models.contents import ContentArrays
 from models.course import courses_of
 from models.encoders import NO_ENCODERS, Encoders
 from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Courses, fold
+from models.prior import Prior
+from models.state import Catalogue
 from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables
 from posology.therapy import Columns, Therapy
 
 PLACE = "content"  # the feature that says which content, by place
+EXPECTED = (*COURSE, *CANDIDATE).index("expected_answer")
 
 
 class Candidates(NamedTuple):
@@ -39,12 +42,14 @@ class Features:
 
     Every feature is a number: booleans are 0 and 1, categories one column a
     value, what is missing is NaN. Text, embeddings, images and series are left
-    out where no encoder was fitted for them.
+    out where no encoder was fitted for them. What a patient is expected to
+    answer starts from the prior, or from the contents' likeness without one.
     """
 
     therapy: Therapy
     contents: ContentArrays
     encoders: Encoders = NO_ENCODERS
+    prior: Prior | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -64,7 +69,7 @@ class Features:
         Raises:
             TableError: a content is not in the contents table.
         """
-        courses = courses_of(self.therapy, tables, self.contents)
+        courses = self._courses(tables)
         places = courses.content[sessions]
         if (places < 0).any():
             raise TableError(
@@ -81,7 +86,7 @@ class Features:
         """Every content at the decisions in these rows of the sessions table, each row once."""
         n_contents = self.contents.table.height
         matrix = np.empty((sessions.size * n_contents, len(self.names)))
-        courses = courses_of(self.therapy, tables, self.contents)
+        courses = self._courses(tables)
         before, users = self._fold(courses, sessions, matrix, all_candidates=True), courses.user_of(sessions)
         places = np.tile(np.arange(n_contents), sessions.size)
         self._join(matrix, tables, np.repeat(users, n_contents), np.repeat(sessions, n_contents), places)
@@ -89,6 +94,26 @@ class Features:
         situations = rows.with_columns(tables.users[name].gather(users) for name in self.therapy.user)
         recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
         return Candidates(matrix, situations, recent)
+
+    def _courses(self, tables: Tables) -> Courses:
+        """The courses of all users, with the F that was usual of what they answered to."""
+        courses = courses_of(self.therapy, tables, self.contents)
+        if self.prior is None:
+            return courses
+        answered = np.isfinite(courses.feedback) & (courses.feedback != self._catalogue.silence)
+        sessions = np.flatnonzero(answered & (courses.content >= 0))
+        if sessions.size:
+            courses.usual[sessions] = self.prior.expect(self._plain.of_given(tables, sessions), self.names)
+        return courses
+
+    @cached_property
+    def _plain(self) -> "Features":
+        return Features(self.therapy, self.contents)
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        plain = self.contents.catalogue
+        return self.prior.of(plain, tuple(self.contents.table["content_id"])) if self.prior else plain
 
     def _fold(self, courses: Courses, sessions: np.ndarray, matrix: np.ndarray, *, all_candidates: bool) -> Before:
         """Write the folded features into the first columns of the matrix."""
@@ -101,7 +126,7 @@ class Features:
         fold(
             courses,
             wanted,
-            arrays.catalogue,
+            self._catalogue,
             n_groups,
             matrix,
             before,
@@ -123,6 +148,8 @@ class Features:
         columns += self.encoders.columns(tables, self.contents.table, users=users, sessions=sessions, places=places)
         for number, column in enumerate(columns, start=len(self.names) - len(columns)):
             matrix[:, number] = column
+        if self.prior and len(matrix):
+            matrix[:, EXPECTED] += self.prior.expect(matrix, self.names)
 
     def join(
         self, folded: np.ndarray, situations: pl.DataFrame, decisions: np.ndarray, places: np.ndarray
