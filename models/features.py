@@ -20,6 +20,7 @@ from posology.therapy import Columns, Therapy
 
 PLACE = "content"  # the feature that says which content, by place
 EXPECTED = (*COURSE, *CANDIDATE).index("expected_answer")
+LEARNT = "learnt_answer"  # what stands there under a learnt prior: another number, so another name
 
 
 class Candidates(NamedTuple):
@@ -56,7 +57,9 @@ class Features:
         """Names of the columns, in order."""
         per_number = (f"{number}_{name}" for number in self.contents.number_names for name in PER_NUMBER)
         encoded = (*_names(self.therapy.user), *_names(self.therapy.context), *_names(self.therapy.content))
-        return (*COURSE, *CANDIDATE, *per_number, PLACE, *encoded, *self.encoders.names)
+        folded = [*COURSE, *CANDIDATE]
+        folded[EXPECTED] = LEARNT if self.prior else folded[EXPECTED]
+        return (*folded, *per_number, PLACE, *encoded, *self.encoders.names)
 
     @cached_property
     def course_names(self) -> tuple[str, ...]:
