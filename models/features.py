@@ -80,10 +80,7 @@ class Features:
                 table="sessions",
                 column="content_id",
             )
-        matrix = np.empty((sessions.size, len(self.names)), order="F")  # column by column, as tables are
-        self._fold(courses, sessions, matrix, all_candidates=False)
-        self._join(matrix, tables, courses.user_of(sessions), sessions, places)
-        return matrix
+        return self._given(courses, tables, sessions)
 
     def of_candidates(self, tables: Tables, sessions: np.ndarray) -> Candidates:
         """Every content at the decisions in these rows of the sessions table, each row once."""
@@ -98,6 +95,12 @@ class Features:
         recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
         return Candidates(matrix, situations, recent)
 
+    def _given(self, courses: Courses, tables: Tables, sessions: np.ndarray) -> np.ndarray:
+        matrix = np.empty((sessions.size, len(self.names)), order="F")  # column by column, as tables are
+        self._fold(courses, sessions, matrix, all_candidates=False)
+        self._join(matrix, tables, courses.user_of(sessions), sessions, courses.content[sessions])
+        return matrix
+
     def _courses(self, tables: Tables) -> Courses:
         """The courses of all users, with the F that was usual of what they answered to."""
         courses = courses_of(self.therapy, tables, self.contents)
@@ -106,7 +109,7 @@ class Features:
         answered = np.isfinite(courses.feedback) & (courses.feedback != self._catalogue.silence)
         sessions = np.flatnonzero(answered & (courses.content >= 0))
         if sessions.size:
-            courses.usual[sessions] = self.prior.expect(self._plain.of_given(tables, sessions), self.names)
+            courses.usual[sessions] = self.prior.expect(self._plain._given(courses, tables, sessions), self.names)
         return courses
 
     @cached_property
