@@ -39,6 +39,7 @@ COMMANDS = (
     ("history",),
     ("serve",),
     ("replay",),
+    ("erase",),
     ("schedule",),
     ("ui",),
 )
