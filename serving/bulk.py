@@ -93,7 +93,10 @@ def load_tables(connection: sa.Connection, therapy: Therapy, tables: Tables) -> 
         if unknown := sorted(set(user_ids) - set(revisions)):
             raise NotFound(f"{table.name}: users are missing from the users table: {first_few(unknown)}")
         more = IMPORTED if table is decisions else {}
-        rows = [{**row, **more, "revision": revisions[user]} for row, user in zip(new[table], user_ids, strict=True)]
+        rows = [
+            {**row, **more, "user_id": user, "revision": revisions[user]}
+            for row, user in zip(new[table], user_ids, strict=True)
+        ]
         _insert(connection, table, rows)
 
 

@@ -23,6 +23,7 @@ from flows.cli import (
     run,
     simulate,
     snapshots,
+    tokens,
     validation,
 )
 from flows.cli.output import print_error
@@ -72,6 +73,7 @@ app.command()(review.promote)
 app.command()(review.rollback)
 app.command()(review.history)
 app.command()(run.serve)
+app.add_typer(tokens.token_app, name="token")
 app.command()(replay.replay)
 app.command()(erase.erase)
 app.command()(learn.schedule)

@@ -38,6 +38,7 @@ COMMANDS = (
     ("rollback",),
     ("history",),
     ("serve",),
+    *(("token", *words) for words in ((), ("add",), ("list",), ("revoke",), ("rotate",))),
     ("replay",),
     ("erase",),
     ("schedule",),
