@@ -23,7 +23,7 @@ from models.contents import ContentArrays
 from models.features import PLACE, Features
 from models.predictors.baselines import baselines_of
 from models.predictors.kinds import KINDS
-from models.predictors.predictor import Model
+from models.predictors.predictor import Fittable
 from models.predictors.remaining import weighted
 from models.predictors.rows import Rows
 from models.split import part_of
@@ -110,7 +110,7 @@ def _none(rows: Rows) -> np.ndarray:
     return np.zeros(rows.target.size)
 
 
-def _mean(model: type[Model], fit: Rows, target: np.ndarray, judge: Rows, options: dict) -> np.ndarray:
+def _mean(model: type[Fittable], fit: Rows, target: np.ndarray, judge: Rows, options: dict) -> np.ndarray:
     return model.fit(fit, target, options).predict(judge.features)[:, 0]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from models.offpolicy.choices import LoggedChoices
-from models.predictors.predictor import Model
+from models.predictors.predictor import Fittable, Model
 from models.predictors.ridge import Ridge
 from models.predictors.rows import Rows
 
@@ -14,7 +14,7 @@ FOLDS = 5
 OPTIONS = {"coverage": 0.9}  # of intervals that nobody looks at here
 
 
-def cross_fitted_q(choices: LoggedChoices, kind: type[Model] = Ridge, **options: float) -> np.ndarray:
+def cross_fitted_q(choices: LoggedChoices, kind: type[Fittable] = Ridge, **options: float) -> np.ndarray:
     """(n, n_contents) predicted F in [0, 1]; each patient's by a model fitted on the others.
 
     Cross-fitting keeps doubly robust estimates unbiased whatever the model
@@ -38,7 +38,7 @@ def folds(patient: np.ndarray, how_many: int) -> Iterator[tuple[np.ndarray, np.n
 
 
 def fit(
-    choices: LoggedChoices, rows: np.ndarray, target: np.ndarray, kind: type[Model] = Ridge, **options: float
+    choices: LoggedChoices, rows: np.ndarray, target: np.ndarray, kind: type[Fittable] = Ridge, **options: float
 ) -> Model:
     """A model of the target from what was given in some rows."""
     given = choices.decisions.features[rows, choices.given[rows]].astype(float)
