@@ -11,6 +11,7 @@ from models.predictors.ridge import Ridge
 from models.predictors.rows import Rows
 
 FOLDS = 5
+AT_A_TIME = 2_000  # decisions
 OPTIONS = {"coverage": 0.9}  # of intervals that nobody looks at here
 
 
@@ -47,6 +48,11 @@ def fit(
 
 
 def predict(model: Model, features: np.ndarray) -> np.ndarray:
-    """(n, n_contents) mean from (n, n_contents, n_features)."""
+    """(n, n_contents) mean from (n, n_contents, n_features); some decisions at a time, for a model makes copies."""
     n, m, n_features = features.shape
-    return model.predict(features.reshape(n * m, n_features).astype(float))[:, 0].reshape(n, m)
+    found = np.empty((n, m))
+    for begin in range(0, n, AT_A_TIME):
+        some = slice(begin, begin + AT_A_TIME)
+        rows = features[some].reshape(-1, n_features).astype(float)
+        found[some] = model.predict(rows)[:, 0].reshape(-1, m)
+    return found
