@@ -78,7 +78,7 @@ def _stand_in(found: Surrogate) -> Iterator[StandInRow]:
         "Gain by choosing by F",
         _estimate(found.gain),
         "change of Mf over a course, in smallest important changes, by giving one of the better quarter by "
-        "predicted F every time instead of any content, if in proportion to F",
+        "predicted F every time instead of any content",
     )
     yield StandInRow("Slope through the choice", _estimate(found.slope), "points of Mf by one decision per unit of F")
     yield StandInRow(

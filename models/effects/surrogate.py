@@ -8,12 +8,9 @@ import polars as pl
 from models.contents import ContentArrays
 from models.effects.doubly_robust import Scores
 from models.offpolicy import LoggedChoices
-from models.offpolicy.propensities import estimated
 from models.targets import Target
 from posology.errors import TooSmall
 from posology.surrogate import ArmScores, CourseOutcomes, SurrogateEvidence
-
-LEAST_CHANCE = 1e-6  # of an eligible content; none at all where a choice was foretold every time
 
 
 def surrogate_evidence(logs: Mapping[Target, LoggedChoices], scores: Mapping[Target, Scores]) -> SurrogateEvidence:
@@ -33,18 +30,19 @@ def surrogate_evidence(logs: Mapping[Target, LoggedChoices], scores: Mapping[Tar
     is_one = status.given < len(status.ids)
     own = np.where(is_one, status.given, 0)
     eligible = status.eligible | (np.arange(len(status.ids)) == own[:, None])
+    n_eligible = eligible.sum(axis=1)
     by_feedback, by_status = (
         np.where(eligible, predicted, -np.inf).argmax(axis=1) for predicted in (feedback.predicted, status.predicted)
     )
-    usual = _usual(logs["status"], status, eligible)
+    mean = _mean(feedback.predicted, eligible)
     declared = logs["status"].decisions.therapy.status
     return SurrogateEvidence(
         patient=status.patient,
-        weight=np.where(is_one, usual[rows, own] / status.propensity, 0.0),
-        feedback=feedback.predicted[rows, own] - (usual * feedback.predicted).sum(axis=1),
-        status=status.outcome - (usual * status.predicted).sum(axis=1),
-        promised=_mean(feedback.predicted, _better_quarter(feedback.predicted, eligible))
-        - _mean(feedback.predicted, eligible),
+        weight=np.where(is_one, 1 / (status.propensity * n_eligible), 0.0),
+        feedback=feedback.predicted[rows, own] - mean,
+        status=status.outcome - _mean(status.predicted, eligible),
+        by_feedback=_mean(status.difference, _better_quarter(feedback.predicted, eligible))
+        - _mean(status.difference, eligible),
         lost=status.difference[rows, by_status] - status.difference[rows, by_feedback],
         arms=ArmScores(
             status.ids[1:], feedback.difference[:, 1:], status.difference[:, 1:], eligible[:, 1:] & eligible[:, [0]]
@@ -62,18 +60,6 @@ def _of_finished(logs: Mapping[Target, LoggedChoices], scores: Mapping[Target, S
     if is_finished.sum() != len(status):
         raise TooSmall("propensities are missing in some decisions of finished courses")
     return feedback.where(is_finished, columns)
-
-
-def _usual(choices: LoggedChoices, scores: Scores, eligible: np.ndarray) -> np.ndarray:
-    """(n, k) how likely each content is in such a course, learnt from other patients; rows sum to one.
-
-    Weighted by this chance over the logged one, the log is one in which nothing but the course moved the choice.
-    That holds for any distribution; the closer to the logged ones, the less the weights vary.
-    """
-    contents = choices.decisions.tables.contents["content_id"].to_list()
-    chance = estimated(choices)[:, [contents.index(content_id) for content_id in scores.ids]]
-    chance = np.where(eligible, chance.clip(LEAST_CHANCE), 0.0)
-    return np.asarray(chance / chance.sum(axis=1, keepdims=True))
 
 
 def _better_quarter(predicted: np.ndarray, eligible: np.ndarray) -> np.ndarray:

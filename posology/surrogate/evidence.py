@@ -48,11 +48,11 @@ class SurrogateEvidence:
 
     Attributes:
         patient: (n,) codes.
-        weight: (n,) g / p: makes the log one in which contents are chosen by g, a distribution over what is
-            eligible that hangs on the course alone; p is the chance of what was given.
-        feedback: (n,) predicted F of the content given minus its mean under g.
+        weight: (n,) 1 / (m p): makes the log one in which each of the m eligible contents was given alike.
+        feedback: (n,) predicted F of the content given minus the mean prediction of all eligible.
         status: (n,) gain of Mf minus its prediction from the course alone.
-        promised: (n,) how much more predicted F the quarter of eligible contents with the largest has than all.
+        by_feedback: (n,) doubly robust score of what giving one of the quarter of eligible contents with the
+            largest predicted F, all alike, does to the gain of Mf, against giving any eligible content alike.
         lost: (n,) doubly robust score of what giving the best content by predicted Mf does to it, against giving
             the best by predicted F.
         arms: the contents.
@@ -64,7 +64,7 @@ class SurrogateEvidence:
     weight: np.ndarray
     feedback: np.ndarray
     status: np.ndarray
-    promised: np.ndarray
+    by_feedback: np.ndarray
     lost: np.ndarray
     arms: ArmScores
     courses: CourseOutcomes

@@ -33,9 +33,8 @@ class Surrogate:
     """What was found; intervals are 95 %, by bootstrap over patients.
 
     Attributes:
-        gain: what choosing by F brings in Mf over a course, in smallest important changes: one of the better
-            quarter by predicted F every time, against any content alike. The slope times the F promised more, if
-            effects are in proportion to it and those of the decisions add up.
+        gain: what choosing by F brings in Mf over a course, in smallest important changes, if the decisions'
+            effects add up: one of the better quarter by predicted F every time, against any content alike.
         slope: gain of Mf (points) by one decision per unit of F, through the choice of content.
         lost: gain of Mf over a course, in smallest important changes, of the best content by predicted Mf every
             time over the best by predicted F.
@@ -59,18 +58,19 @@ def surrogate(evidence: SurrogateEvidence, rng: np.random.Generator) -> Surrogat
 
     A good surrogate must do more than correlate: the effect of the treatment on it must tell the effect on the
     outcome (Prentice 1989, Statistics in Medicine 8:431; Buyse & Molenberghs 1998, Biometrics 54:1014, "trial
-    level"). Here every decision is a small trial of contents. The slope of Mf on predicted F through the choice of
-    content is right where propensities are, whatever the predictions, by weighted and centred least squares
-    (Boruvka, Almirall, Witkiewitz & Murphy 2018, JASA 113:1112): Σ w d y / Σ w d², w the weight that leaves the
-    choice to the course alone, d the predicted F given above its mean in such a course, y what Mf has above its
-    prediction. Patients' own correlation (Gan et al. 2021: r = 0.24 for engagement and outcome) is told beside it.
+    level"). Here every decision is a small trial of contents. Two answers that are right where propensities are,
+    whatever the predictions: the gain, doubly robust, and the slope of Mf on predicted F through the choice of
+    content, by weighted and centred least squares (Boruvka, Almirall, Witkiewitz & Murphy 2018, JASA 113:1112):
+    Σ w d y / Σ w d², w the weight that makes the choice even, d the predicted F given above the eligible mean, y
+    what Mf has above its prediction. Patients' own correlation (Gan et al. 2021: r = 0.24 for engagement and
+    outcome) is told beside them.
 
     Raises:
         TooSmall: fewer than ten patients, or F does not differ between contents.
     """
     weighted = evidence.weight * evidence.feedback
     slope = np.column_stack([weighted * evidence.status, weighted * evidence.feedback])
-    gained = np.column_stack([evidence.promised, evidence.lost, np.ones(len(evidence.patient))])
+    gained = np.column_stack([evidence.by_feedback, evidence.lost, np.ones(len(evidence.patient))])
     drawn = Resamples.of(evidence.patient, np.column_stack([slope, gained]), rng)
     if drawn.observed[1] <= 0:
         raise TooSmall("predicted F is the same for all contents: nothing tells whether it stands in for Mf")
@@ -79,7 +79,7 @@ def surrogate(evidence: SurrogateEvidence, rng: np.random.Generator) -> Surrogat
     return Surrogate(
         patients=drawn.patients,
         decisions=len(evidence.patient),
-        gain=drawn.interval(lambda sums: important * ratio(sums[..., :2]) * sums[..., 2] / sums[..., 4]),
+        gain=drawn.interval(lambda sums: important * sums[..., 2] / sums[..., 4]),
         slope=drawn.interval(lambda sums: ratio(sums[..., :2])),
         lost=drawn.interval(lambda sums: important * sums[..., 3] / sums[..., 4]),
         ranks=ranks,

@@ -76,7 +76,7 @@ def surrogate(order):
         weight=np.ones(1_000),
         feedback=feedback[order],
         status=(feedback + 0.1 * noise)[order],
-        promised=np.ones(1_000),
+        by_feedback=np.ones(1_000),
         lost=noise[order],
         arms=ArmScores(("a", "b", "c"), scores[order], scores[order], np.ones((1_000, 3), dtype=bool)),
         courses=CourseOutcomes(of_patient[0], of_patient[1], {}, {}),

@@ -25,8 +25,13 @@ BOUNDS = (0.0, 1.0)
 OPTIONS = {"coverage": 0.9, "seed": 7}
 
 
-def feedback_table(therapy: Therapy, *, patients: int, seed: int, conditions: Conditions) -> pl.DataFrame:
+def feedback_table(
+    therapy: Therapy, *, patients: int, seed: int, conditions: Conditions, site: str | None = None
+) -> pl.DataFrame:
+    """Of all patients, or of those of a site."""
     tables = simulate(therapy, patients=patients, seed=seed, conditions=conditions).tables
+    if site:
+        tables = tables.of_users(tables.users.filter(site=site)["user_id"])
     features = Features(therapy, ContentArrays(therapy, tables.contents))
     rows = split(target_rows(therapy, tables, "feedback"), past_share=0.6)
     matrix = features.of_given(tables, rows["session"].to_numpy())
@@ -34,12 +39,15 @@ def feedback_table(therapy: Therapy, *, patients: int, seed: int, conditions: Co
     return rows.select("user_id", "decision_id", "content_id", "part", "target").hstack(described)
 
 
-@pytest.fixture(scope="module")
-def source(mci: Therapy) -> Source:
-    table = feedback_table(mci, patients=250, seed=101, conditions=NOTHING_WRONG)
+def source_of(table: pl.DataFrame, mci: Therapy) -> Source:
     fit, calibrate = Rows.of(table, "fit"), Rows.of(table, "calibrate")
     predictor = fit_predictor(Ridge, "feedback", fit, calibrate, options=OPTIONS, bounds=BOUNDS)
     return Source("mci-0123456789ab", "ab" * 32, predictor, tuple(range(len(mci.catalogue or ()))))
+
+
+@pytest.fixture(scope="module")
+def source(mci: Therapy) -> Source:
+    return source_of(feedback_table(mci, patients=250, seed=101, conditions=NOTHING_WRONG), mci)
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +79,16 @@ def test_another_population_whom_other_contents_please_is_refused(
     source: Source, few: Callable[[Conditions], pl.DataFrame]
 ) -> None:
     assert not verdict_on(few(Conditions(transfer=1.0, misleading=1.0)), source).passed
+
+
+def test_a_small_site_begins_with_what_a_large_one_knows_where_they_are_alike_and_not_where_other_contents_please(
+    mci: Therapy,
+) -> None:
+    alike, unlike = Conditions(sites=0.2), Conditions(sites=1.0, misleading=1.0)
+    north = source_of(feedback_table(mci, patients=450, seed=103, conditions=alike, site="north"), mci)
+    here = {
+        conditions: feedback_table(mci, patients=200, seed=104, conditions=conditions, site="south")
+        for conditions in (alike, unlike)
+    }
+    assert verdict_on(here[alike], north).passed
+    assert not verdict_on(here[unlike], north).passed
