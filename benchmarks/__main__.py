@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import bootstrap, choice, coverage, features, retrain, simulator, size
+from benchmarks import bootstrap, choice, coverage, features, ingest, killed, retrain, simulator, size
 from benchmarks.machine import load, machine
 from benchmarks.pages import keep, text_of
 from benchmarks.result import Result
+from benchmarks.serving import growth, soak
+from benchmarks.serving import run as serving
 from flows.cli.output import out, print_table
 from flows.quiet import be_quiet
 
@@ -18,6 +20,11 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "coverage": coverage.run,
     "simulator": simulator.run,
     "size": size.run,
+    "serving": serving.run,
+    "growth": growth.run,
+    "soak": soak.run,
+    "ingest": ingest.run,
+    "killed": killed.run,
 }
 
 

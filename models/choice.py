@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from models.one_course import OneCourse, microseconds
 from models.policies.decisions import Decisions
 from models.release import Release
 from posology.errors import NotFound, first_few
-from posology.safety import Blocks, blocks
+from posology.safety import Blocks
 from posology.tables import Tables, schema_of
 
 NOT_OFFERED = "NOT_OFFERED"
@@ -20,8 +22,7 @@ NOTHING_ELSE = "NOTHING_ELSE"
 PENDING = "\U0010ffff"  # sorts after every decision_id: the decision being made
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A prediction: mean and the ends of its interval."""
 
     mean: float
@@ -29,8 +30,7 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
-class Ranked:
+class Ranked(NamedTuple):
     """One content in one decision."""
 
     content_id: str
@@ -78,12 +78,22 @@ def score(release: Release, tables: Tables, sessions: np.ndarray, offered: np.nd
             The safe default is always offered.
     """
     features, situations, recent = release.features.of_candidates(tables, sessions)
-    shield = blocks(release.therapy, release.contents, situations, recent)
-    if offered is not None:
-        shield = _also_blocked(shield, ~(offered | _is_safe_default(release)))
+    shield = _also_blocked(release, release.shield.blocks(situations, recent), offered)
+    return _scored(release, replace(tables, contents=release.contents), sessions, features, shield)
+
+
+def _score_one(
+    release: Release, course: OneCourse, now: datetime, context: Mapping[str, Any], offered: np.ndarray | None
+) -> Scored:
+    features, recent = release.features.of_decision(course, now, context)
+    shield = release.shield.blocks_of_one(np.datetime64(microseconds(now), "us"), {**course.user, **context}, recent)
+    return _scored(release, release.nobody, np.zeros(1, dtype=int), features, _also_blocked(release, shield, offered))
+
+
+def _scored(release: Release, tables: Tables, sessions: np.ndarray, features: np.ndarray, shield: Blocks) -> Scored:
     decisions = Decisions(
         therapy=release.therapy,
-        tables=replace(tables, contents=release.contents),
+        tables=tables,
         sessions=sessions,
         eligible=shield.eligible,
         features=features.reshape(*shield.eligible.shape, len(release.features.names)),
@@ -107,7 +117,7 @@ def _shielded(release: Release, decisions: Decisions) -> np.ndarray:
 
 def choose(
     release: Release,
-    tables: Tables,
+    course: OneCourse | Tables,
     *,
     now: datetime,
     context: Mapping[str, Any],
@@ -121,19 +131,25 @@ def choose(
     by a model to a patient never measured.
 
     Args:
-        tables: everything known of exactly one user.
+        course: everything known of exactly one user, as tables where the release encodes words or pictures.
         candidates: contents the app can show; all when None.
         seed: of the draw; the same seed on the same course draws the same content.
 
     Raises:
         NotFound: a candidate is not in the release.
     """
-    known = _known(release, tables, now, context)
-    scored = score(release, known, np.array([known.sessions.height - 1]), _offered(release, candidates))
+    offered = _offered(release, candidates)
+    if release.encoders.fitted:
+        known = _known(release, course, now, context)
+        scored, is_measured = score(release, known, _last(known), offered), not known.measurements.is_empty()
+    else:
+        course = OneCourse.of(release.therapy, course) if isinstance(course, Tables) else course
+        scored = _score_one(release, course, now, context, offered)
+        is_measured = course.readings(microseconds(now)) > 0
     rows = _rows(release, scored)
-    ranking = tuple(sorted(rows, key=lambda row: (-row.probability, row.content_id)))
-    if release.therapy.status is not None and known.measurements.is_empty():
-        default = next(row for row in ranking if row.content_id == release.therapy.safety.safe_default)
+    ranking = tuple(rows[place] for place in _order(release, scored))
+    if release.therapy.status is not None and not is_measured:
+        default = rows[release.place_of[release.therapy.safety.safe_default]]
         return Choice(default.content_id, 1.0, "safe_default", (NO_FIRST_STATUS,), seed, _certain(ranking, default))
     if scored.blocks.eligible[0].sum() == 1:
         return Choice(ranking[0].content_id, 1.0, "safe_default", (NOTHING_ELSE,), seed, ranking)
@@ -141,10 +157,10 @@ def choose(
     return Choice(chosen.content_id, chosen.probability, "model", (), seed, ranking)
 
 
-def _known(release: Release, tables: Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
+def _known(release: Release, tables: OneCourse | Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
     """What is known now of one user, with the decision being made as the last session."""
-    if tables.users.height != 1:
-        raise ValueError(f"expected the tables of one user, got {tables.users.height}")
+    if isinstance(tables, OneCourse) or tables.users.height != 1:
+        raise ValueError("expected the tables of one user")
     measured, past = (
         table.head(int((table[time] <= now).sum()))  # one user's rows stand in order of time
         for table, time in ((tables.measurements, "measured_at"), (tables.sessions, "decided_at"))
@@ -161,45 +177,66 @@ def _known(release: Release, tables: Tables, now: datetime, context: Mapping[str
     return Tables(tables.users, measured, release.contents, past.vstack(pending), tables.files)
 
 
+def _last(known: Tables) -> np.ndarray:
+    return np.array([known.sessions.height - 1])
+
+
 def _offered(release: Release, candidates: Sequence[str] | None) -> np.ndarray | None:
     if candidates is None:
         return None
-    unknown = sorted(set(candidates) - set(release.contents["content_id"]))
+    place_of, offered = release.place_of, np.zeros((1, len(release.content_ids)), dtype=bool)
+    unknown = sorted(set(candidates) - place_of.keys())
     if unknown:
         raise NotFound(f"unknown content {first_few(unknown)}; expected contents of release {release.name}")
-    return release.contents["content_id"].is_in(list(candidates)).to_numpy()[None, :]
+    offered[0, [place_of[content_id] for content_id in candidates]] = True
+    return offered
 
 
 def _is_safe_default(release: Release) -> np.ndarray:
-    return (release.contents["content_id"] == release.therapy.safety.safe_default).to_numpy()[None, :]
+    is_default = np.zeros((1, len(release.content_ids)), dtype=bool)
+    is_default[0, release.place_of[release.therapy.safety.safe_default]] = True
+    return is_default
 
 
-def _also_blocked(shield: Blocks, not_offered: np.ndarray) -> Blocks:
+def _also_blocked(release: Release, shield: Blocks, offered: np.ndarray | None) -> Blocks:
+    if offered is None:
+        return shield
+    not_offered = ~(offered | _is_safe_default(release))
     return Blocks({**shield.by_code, NOT_OFFERED: not_offered}, shield.eligible & ~not_offered)
 
 
-def _rows(release: Release, scored: Scored) -> tuple[Ranked, ...]:
+def _rows(release: Release, scored: Scored) -> list[Ranked]:
     """The contents of the first decision, in table order."""
-    return tuple(
-        Ranked(
-            content_id=content_id,
-            probability=float(scored.probability[0, place]),
-            eligible=bool(scored.blocks.eligible[0, place]),
-            feedback=_interval(scored.feedback, place),
-            status=_interval(scored.status, place),
-            reasons=scored.blocks.reasons(0, place),
-        )
-        for place, content_id in enumerate(release.contents["content_id"].to_list())
+    n_contents = len(release.content_ids)
+    reasons: list[tuple[str, ...]] = [()] * n_contents
+    for place in np.flatnonzero(~scored.blocks.eligible[0]).tolist():
+        reasons[place] = scored.blocks.reasons(0, place)
+    columns = (
+        release.content_ids,
+        scored.probability[0].tolist(),
+        scored.blocks.eligible[0].tolist(),
+        _intervals(scored.feedback, n_contents),
+        _intervals(scored.status, n_contents),
+        reasons,
     )
+    return list(map(partial(tuple.__new__, Ranked), zip(*columns, strict=True)))
 
 
-def _interval(predictions: np.ndarray | None, place: int) -> Interval | None:
-    return None if predictions is None else Interval(*predictions[0, place].tolist())
+def _intervals(predictions: np.ndarray | None, n_contents: int) -> Sequence[Interval | None]:
+    if predictions is None:
+        return [None] * n_contents
+    return list(map(partial(tuple.__new__, Interval), predictions[0].tolist()))
+
+
+def _order(release: Release, scored: Scored) -> list[int]:
+    """The places of the contents of the first decision, most probable first, then by id."""
+    found: list[int] = np.lexsort((release.turn, -scored.probability[0])).tolist()
+    return found
 
 
 def _certain(ranking: tuple[Ranked, ...], default: Ranked) -> tuple[Ranked, ...]:
-    rest = tuple(replace(item, probability=0.0, status=None) for item in ranking if item is not default)
-    return (replace(default, probability=1.0, status=None), *rest)
+    rest = tuple(item._replace(probability=0.0, status=None) for item in ranking if item is not default)
+    return (default._replace(probability=1.0, status=None), *rest)
 
 
 def draw(probability: np.ndarray, seed: int) -> int:

@@ -1,5 +1,6 @@
 """The contents table as arrays, in the order every (n, n_contents) matrix follows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,6 +37,15 @@ class ContentArrays:
     def places(self, content_ids: pl.Series) -> np.ndarray:
         """(n,) the place of each id; -1 for a content not in the table."""
         return places_in(self.ids, content_ids)
+
+    def places_of(self, content_ids: Sequence[str]) -> np.ndarray:
+        """As ``places``, for the few ids of one course."""
+        place_of = self._place_of
+        return np.array([place_of.get(content_id, -1) for content_id in content_ids], dtype=np.int64)
+
+    @cached_property
+    def _place_of(self) -> dict[str, int]:
+        return {content_id: place for place, content_id in enumerate(self.table["content_id"])}
 
     @cached_property
     def group_feature(self) -> str | None:

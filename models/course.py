@@ -15,7 +15,7 @@ from models.contents import ContentArrays
 from models.fold import Courses
 from posology.errors import TableError
 from posology.tables import Tables
-from posology.therapy import Therapy
+from posology.therapy import Feedback, Therapy
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
@@ -37,7 +37,12 @@ def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> KnownFeedback:
     if feedback is None:
         return KnownFeedback(np.full(decided_at.size, np.nan), decided_at)
     value = sessions.select(value=feedback.expression)["value"].to_numpy()
-    came_at = np.maximum(sessions["feedback_at"].to_numpy(), decided_at)
+    return known_by(feedback, value, decided_at, sessions["feedback_at"].to_numpy())
+
+
+def known_by(feedback: Feedback, value: np.ndarray, decided_at: np.ndarray, feedback_at: np.ndarray) -> KnownFeedback:
+    """As ``feedback_known``, of what came: F (NaN for none) and when (NaT for never), each (n,)."""
+    came_at = np.maximum(feedback_at, decided_at)
     due_at = decided_at + np.timedelta64(round(feedback.due_hours * 3.6e9), "us")
     came = (came_at <= due_at) & ~np.isnan(value)
     missing = np.nan if feedback.missing is None else feedback.missing
@@ -45,7 +50,7 @@ def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> KnownFeedback:
 
 
 def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Courses:
-    """The courses of all users in the tables.
+    """The courses of all users in the tables, every array writable: numba compiles for those that are not anew.
 
     Raises:
         TableError: rows of somebody who is not in the users table.
@@ -55,7 +60,7 @@ def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Cou
         enrolled=_days(tables.users["enrolled_at"].to_numpy()),
         readings_end=_ends(tables, "measurements"),
         measured=_days(tables.measurements["measured_at"].to_numpy()),
-        score=tables.measurements["score"].to_numpy(),
+        score=tables.measurements["score"].to_numpy(writable=True),
         sessions_end=_ends(tables, "sessions"),
         decided=_days(tables.sessions["decided_at"].to_numpy()),
         content=contents.places(tables.sessions["content_id"]),
@@ -85,7 +90,7 @@ def _ends(tables: Tables, table: str) -> np.ndarray:
     users, ids = pl.lit(tables.users["user_id"]), getattr(tables, table)["user_id"]
     sides: tuple[SearchSortedSide, ...] = ("left", "right")
     bounds = pl.select(pl.lit(ids).search_sorted(users, side).cast(pl.Int64).alias(side) for side in sides)
-    begins, ends = bounds["left"].to_numpy(), bounds["right"].to_numpy()
+    begins, ends = bounds["left"].to_numpy(), bounds["right"].to_numpy(writable=True)
     strangers = ids.len() - int((ends - begins).sum())
     if strangers:
         raise TableError(

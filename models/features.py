@@ -1,8 +1,10 @@
 """The feature matrix of decisions: course, candidate, user, context and content columns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ from models.contents import ContentArrays
 from models.course import courses_of
 from models.encoders import NO_ENCODERS, Encoders
 from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Courses, fold
+from models.one_course import OneCourse, microseconds
 from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables
@@ -90,6 +93,28 @@ class Features:
         recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
         return Candidates(matrix, situations, recent)
 
+    def of_decision(
+        self, course: OneCourse, now: datetime, context: Mapping[str, Any]
+    ) -> tuple[np.ndarray, RecentDoses]:
+        """(n_contents, n_features) at a decision that one user's course has come to, and what was given before.
+
+        As ``of_candidates``, bit for bit. Without encoders: what they encode is not in the course.
+        """
+        contents = self._matrix_of_contents
+        matrix = np.empty((contents.shape[0], len(self.names)))
+        courses = course.until(microseconds(now), self.contents)
+        before = self._fold(courses, np.array([courses.decided.size - 1]), matrix, all_candidates=True)
+        known = _encode_values(course.user, self.therapy.user) + _encode_values(context, self.therapy.context)
+        end = matrix.shape[1] - contents.shape[1]
+        matrix[:, end - len(known) - 1] = np.arange(contents.shape[0])
+        matrix[:, end - len(known) : end] = known
+        matrix[:, end:] = contents
+        return matrix, RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
+
+    @cached_property
+    def _matrix_of_contents(self) -> np.ndarray:
+        return encode(self.contents.table, self.therapy.content)
+
     def _fold(self, courses: Courses, sessions: np.ndarray, matrix: np.ndarray, *, all_candidates: bool) -> Before:
         """Write the folded features into the first columns of the matrix."""
         arrays, wanted = self.contents, np.full(courses.decided.size, -1)
@@ -161,4 +186,16 @@ def _encode(frame: pl.DataFrame, columns: Columns) -> list[np.ndarray]:
             encoded += [frame[name].eq(value).cast(pl.Float64).to_numpy() for value in column.values or ()]
         elif column.kind in {"number", "boolean"}:
             encoded.append(frame[name].cast(pl.Float64).to_numpy())
+    return encoded
+
+
+def _encode_values(values: Mapping[str, Any], columns: Columns) -> list[float]:
+    """``_encode`` of one row."""
+    encoded: list[float] = []
+    for name, column in columns.items():
+        value = values.get(name)
+        if column.kind == "category":
+            encoded += [np.nan if value is None else float(value == each) for each in column.values or ()]
+        elif column.kind in {"number", "boolean"}:
+            encoded.append(np.nan if value is None else float(value))
     return encoded

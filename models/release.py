@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from models.contents import ContentArrays
@@ -20,6 +21,8 @@ from models.targets import TARGETS, Target
 from posology.digests import digest_of_file, digest_of_folder, digest_of_json
 from posology.errors import CannotDo, NotFound
 from posology.files import whole_folder, write_whole
+from posology.safety import Shield
+from posology.tables import Tables
 from posology.therapy import Therapy
 
 FORMAT = 2
@@ -66,6 +69,31 @@ class Release:
     def features(self) -> Features:
         """The feature maker of this release's therapy and contents."""
         return Features(self.therapy, ContentArrays(self.therapy, self.contents), self.encoders)
+
+    @cached_property
+    def shield(self) -> Shield:
+        """The therapy's rules and caps over this release's contents."""
+        return Shield(self.therapy, self.contents)
+
+    @cached_property
+    def content_ids(self) -> tuple[str, ...]:
+        """In the order of the contents table."""
+        return tuple(self.contents["content_id"])
+
+    @cached_property
+    def place_of(self) -> dict[str, int]:
+        """Content id → its place in the contents table."""
+        return {content_id: place for place, content_id in enumerate(self.content_ids)}
+
+    @cached_property
+    def turn(self) -> np.ndarray:
+        """(n_contents,) each content's turn when they are sorted by id."""
+        return np.argsort(np.argsort(np.array(self.content_ids, dtype=object)))
+
+    @cached_property
+    def nobody(self) -> Tables:
+        """The tables of a release that serves: its contents, and no patients."""
+        return replace(Tables.from_rows(self.therapy), contents=self.contents)
 
     @classmethod
     def load(cls, folder: Path) -> "Release":
@@ -129,6 +157,16 @@ def save_release(
         about = {"format": FORMAT, "therapy": therapy.name, "digests": _digests(partial)}
         write_whole(partial / "release.json", json.dumps(about, indent=1))
     return Release.load(folder)
+
+
+def promised_digests(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Part → digest, as ``release.json`` says and as the files are now.
+
+    Raises:
+        NotFound: no release there.
+        CannotDo: ``release.json`` is not what retrain writes.
+    """
+    return _about(folder)["digests"], _digests(folder)
 
 
 def _about(folder: Path) -> dict[str, Any]:

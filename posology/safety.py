@@ -5,14 +5,17 @@ that answers patients, the guardrail's stress set and off-policy evaluation.
 Vectorised over decisions; one decision is a batch of one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from posology.therapy import Therapy
 
+ANSWERS_KEPT = 10_000  # of rules, to single situations
 LOOK_BACK = 9  # contents before this one; with it they make the ten of feature_share_of_last_10
 INACTIVE, IN_A_ROW, MINUTES, SHARE = "INACTIVE", "CAP_ROW", "CAP_MINUTES", "CAP_SHARE"
 Bools = np.ndarray  # (n_decisions, n_contents) of bool
@@ -53,6 +56,124 @@ class Blocks:
         return tuple(code for code, blocked in self.by_code.items() if blocked[decision, content])
 
 
+@dataclass(frozen=True)
+class Shield:
+    """Rules and caps of a therapy over its contents, with what can be worked out before anybody asks."""
+
+    therapy: Therapy
+    contents: pl.DataFrame
+
+    def blocks(self, situations: pl.DataFrame, recent: RecentDoses) -> Blocks:
+        """What may not be given in each situation; as ``blocks``."""
+        return self._blocks(situations["decided_at"].to_numpy(), self._rules(situations), recent)
+
+    def blocks_of_one(self, decided_at: np.datetime64, situation: Mapping[str, Any], recent: RecentDoses) -> Blocks:
+        """What may not be given in one situation, given by column; as ``blocks`` of one row.
+
+        A rule that was answered for the same values lately is not worked out again.
+        """
+        return self._blocks(np.array([decided_at]), self._rules_of_one(situation), recent)
+
+    def _blocks(self, decided_at: np.ndarray, rules: dict[str, Bools], recent: RecentDoses) -> Blocks:
+        by_code = {INACTIVE: self._inactive(decided_at), **rules, **self._caps(recent)}
+        by_code = {code: blocked & self._is_other for code, blocked in by_code.items()}
+        eligible = ~np.logical_or.reduce(list(by_code.values()))
+        return Blocks({code: blocked for code, blocked in by_code.items() if blocked.any()}, eligible)
+
+    @cached_property
+    def _is_other(self) -> Bools:
+        return (self.contents["content_id"] != self.therapy.safety.safe_default).to_numpy()
+
+    @cached_property
+    def _activity(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.contents["active_from"].to_numpy(), self.contents["active_until"].to_numpy()
+
+    def _inactive(self, decided_at: np.ndarray) -> Bools:
+        times, (begin, end) = decided_at[:, None], self._activity
+        return (times < begin) | (times >= end)  # an end that is not set is NaT, which no time is before or after
+
+    @cached_property
+    def _conditions(self) -> dict[str, pl.Expr]:
+        return {rule.code: self.therapy.forbid_expression(rule) for rule in self.therapy.safety.rules}
+
+    @cached_property
+    def _looked_at(self) -> set[str]:
+        return {name for condition in self._conditions.values() for name in condition.meta.root_names()}
+
+    @cached_property
+    def _of_situation(self) -> list[str]:
+        return ["decided_at", *sorted(self._looked_at & set(self.therapy.user | self.therapy.context))]
+
+    @cached_property
+    def _alike(self) -> tuple[pl.DataFrame, np.ndarray]:
+        """The contents that rules tell apart, and for each content the row of its like."""
+        looked_at = self.contents[sorted(self._looked_at & {"content_id", *self.therapy.content}) or ["content_id"]]
+        rows = looked_at.rows()
+        place = {row: place for place, row in enumerate(dict.fromkeys(rows))}
+        which = np.array([place[row] for row in rows])
+        return looked_at[np.unique(which, return_index=True)[1]], which
+
+    def _rules(self, situations: pl.DataFrame) -> dict[str, Bools]:
+        if not self._conditions:
+            return {}
+        content, which = self._alike
+        situation = situations[self._of_situation].fill_nan(None)
+        crossed = situation.join(content, how="cross", maintain_order="left_right")
+        answers = crossed.select(rule.fill_null(value=True).alias(code) for code, rule in self._conditions.items())
+        shape = (situations.height, content.height)
+        return {code: answers[code].to_numpy().reshape(shape)[:, which] for code in self._conditions}
+
+    def _rules_of_one(self, situation: Mapping[str, Any]) -> dict[str, Bools]:
+        answers, (_, which) = {}, self._alike
+        for code, names in self._values_of.items():
+            values = tuple(_hashable(situation.get(name)) for name in names)
+            answers[code] = self._answered(code, values)[None, which]
+        return answers
+
+    @cached_property
+    def _values_of(self) -> dict[str, tuple[str, ...]]:
+        """Code → the columns of the situation that the rule looks at."""
+        known = self.therapy.user | self.therapy.context
+        return {code: tuple(known.keys() & set(rule.meta.root_names())) for code, rule in self._conditions.items()}
+
+    @cached_property
+    def _answered(self) -> Callable[[str, tuple[Any, ...]], Bools]:
+        return lru_cache(ANSWERS_KEPT)(self._answer)
+
+    def _answer(self, code: str, values: tuple[Any, ...]) -> Bools:
+        """(n_alike,) one rule in one situation."""
+        known, (content, _) = self.therapy.user | self.therapy.context, self._alike
+        columns = [
+            pl.Series(name, [value], dtype=known[name].dtype).new_from_index(0, content.height)
+            for name, value in zip(self._values_of[code], values, strict=True)
+        ]
+        condition = self._conditions[code].fill_null(value=True)
+        answer: Bools = content.hstack(columns).select(condition).to_series().to_numpy()
+        return answer
+
+    @cached_property
+    def _minutes(self) -> np.ndarray:
+        return self.contents["minutes"].to_numpy()
+
+    @cached_property
+    def _codes(self) -> np.ndarray:
+        return feature_codes(self.therapy, self.contents)
+
+    def _caps(self, recent: RecentDoses) -> dict[str, Bools]:
+        caps = self.therapy.safety.caps
+        found: dict[str, Bools] = {}
+        if caps.same_content_in_a_row is not None:
+            is_last = recent.last_content[:, None] == np.arange(self.contents.height)
+            found[IN_A_ROW] = is_last & (recent.times_in_a_row >= caps.same_content_in_a_row)[:, None]
+        if caps.minutes_per_day is not None:
+            after = recent.minutes[:, None] + self._minutes
+            found[MINUTES] = ~(after <= caps.minutes_per_day)  # NaN, a dose that is not known, is not below the cap
+        if caps.feature_share_of_last_10 is not None:
+            counts = recent.feature_counts[:, self._codes] + 1
+            found[SHARE] = (counts > caps.feature_share_of_last_10 * (LOOK_BACK + 1) + 1e-9) | (self._codes < 0)
+        return found
+
+
 def blocks(
     therapy: Therapy,
     contents: pl.DataFrame,
@@ -70,15 +191,7 @@ def blocks(
         situations: n rows with ``decided_at`` and the U and context columns; what is not known is null or NaN.
         recent: what was given before, n rows.
     """
-    by_code = {
-        INACTIVE: _inactive(contents, situations["decided_at"]),
-        **_rules(therapy, contents, situations),
-        **_caps(therapy, contents, recent),
-    }
-    is_other = (contents["content_id"] != therapy.safety.safe_default).to_numpy()
-    by_code = {code: blocked & is_other for code, blocked in by_code.items()}
-    eligible = ~np.logical_or.reduce(list(by_code.values()))
-    return Blocks({code: blocked for code, blocked in by_code.items() if blocked.any()}, eligible)
+    return Shield(therapy, contents).blocks(situations, recent)
 
 
 def feature_values(therapy: Therapy) -> tuple[str, ...]:
@@ -96,43 +209,6 @@ def feature_codes(therapy: Therapy, contents: pl.DataFrame) -> np.ndarray:
     return np.array([places.get(value, -1) for value in contents[feature]], dtype=int)
 
 
-def _inactive(contents: pl.DataFrame, decided_at: pl.Series) -> Bools:
-    times = decided_at.to_numpy()[:, None]  # an end that is not set is NaT, which no time is before or after
-    return (times < contents["active_from"].to_numpy()) | (times >= contents["active_until"].to_numpy())
-
-
-def _rules(therapy: Therapy, contents: pl.DataFrame, situations: pl.DataFrame) -> dict[str, Bools]:
-    expressions = {rule.code: therapy.forbid_expression(rule) for rule in therapy.safety.rules}
-    if not expressions:
-        return {}
-    named = {name for expression in expressions.values() for name in expression.meta.root_names()}
-    situation = situations[["decided_at", *sorted(named & set(therapy.user | therapy.context))]]
-    content, which = _alike(contents[sorted(named & {"content_id", *therapy.content}) or ["content_id"]])
-    crossed = situation.fill_nan(None).join(content, how="cross", maintain_order="left_right")
-    answers = crossed.select(rule.fill_null(value=True).alias(code) for code, rule in expressions.items())
-    shape = (situations.height, content.height)
-    return {code: answers[code].to_numpy().reshape(shape)[:, which] for code in expressions}
-
-
-def _alike(contents: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
-    """The contents that rules tell apart, and for each content the row of its like."""
-    rows = contents.rows()
-    place = {row: place for place, row in enumerate(dict.fromkeys(rows))}
-    which = np.array([place[row] for row in rows])
-    return contents[np.unique(which, return_index=True)[1]], which
-
-
-def _caps(therapy: Therapy, contents: pl.DataFrame, recent: RecentDoses) -> dict[str, Bools]:
-    caps = therapy.safety.caps
-    found: dict[str, Bools] = {}
-    if caps.same_content_in_a_row is not None:
-        is_last = recent.last_content[:, None] == np.arange(contents.height)
-        found[IN_A_ROW] = is_last & (recent.times_in_a_row >= caps.same_content_in_a_row)[:, None]
-    if caps.minutes_per_day is not None:
-        after = recent.minutes[:, None] + contents["minutes"].to_numpy()
-        found[MINUTES] = ~(after <= caps.minutes_per_day)  # NaN, a dose that is not known, is not below the cap
-    if caps.feature_share_of_last_10 is not None:
-        codes = feature_codes(therapy, contents)
-        counts = recent.feature_counts[:, codes] + 1
-        found[SHARE] = (counts > caps.feature_share_of_last_10 * (LOOK_BACK + 1) + 1e-9) | (codes < 0)
-    return found
+def _hashable(value: Any) -> Any:
+    """A single value, NaN as None."""
+    return tuple(value) if isinstance(value, list) else None if value != value else value  # noqa: PLR0124

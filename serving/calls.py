@@ -4,12 +4,18 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from models.release import Release
-from serving.fields import read_time
+from serving.alarms import Alarm
+from serving.courses import Courses
+from serving.deadline import keep
+from serving.erasure import erase_rows
+from serving.fallback import kept, safe_choice, safe_decision
+from serving.fields import Fields, read_time
 from serving.problems import NoConsent, RequestError
 from serving.ranking import answer, answer_rank, decide, draw_seed
 from serving.records import Decision
@@ -35,14 +41,19 @@ class Calls:
     approval: Path | None = None
     future_is_allowed: bool = False
 
+    @cached_property
+    def courses(self) -> Courses:
+        """The courses of the users who were decided for last."""
+        return Courses(self.store)
+
     def recommend(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a stored user; the decision is on disk before it is answered."""
         asked = read_recommend(self.release, body)
-        self._refuse_without_consent(asked.user_id)
-        revision = self.store.revision(asked.user_id)
+        known = self.courses.of(asked.user_id)
+        _refuse_without(known.consents)
         choice = decide(
             self.release,
-            self.store.course(asked.user_id, self.release.contents, revision=revision),
+            known.course_for(self.release),
             now=now,
             context=asked.context,
             candidates=asked.candidates,
@@ -63,10 +74,24 @@ class Calls:
             seed=choice.seed,
             candidates=asked.candidates,
             ranking=tuple(answered["ranking"]),
-            course_revision=revision,
+            course_revision=known.revision,
         )
-        self.store.add_decision(decision)
+        keep(self.store, decision)
         return {"decision_id": decision.decision_id, **answered}
+
+    def recommend_otherwise(self, body: Body, now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:
+        """The safe default for whoever asked to be recommended; without ``decision_id`` when no disk takes it."""
+        asked = read_recommend(self.release, body)
+        choice = safe_choice(self.release, draw_seed() if asked.seed is None else asked.seed, why.value)
+        answered = answer(self.release, choice)
+        decision = safe_decision(self.release, asked, choice, answered["ranking"], now)
+        if is_kept and kept(self.store, decision):
+            return {"decision_id": decision.decision_id, **answered}
+        return {"decision_id": None, **answered, "reasons": [*choice.reasons, Alarm.NOT_KEPT.value]}
+
+    def rank_otherwise(self, body: Body, _now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:  # noqa: ARG002
+        """The safe default for whoever asked for a rank."""
+        return answer(self.release, safe_choice(self.release, _seed_of(body), why.value))
 
     def rank(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a user who is not stored; nothing is written."""
@@ -104,6 +129,13 @@ class Calls:
         self.store.add_user(user)
         return {"user_id": user.user_id}
 
+    def erase(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Remove a patient; what files of the home still hold, ``posology erase --pending`` removes."""
+        fields = Fields(body)
+        user_id = fields.needed(fields.identifier, "user_id")
+        fields.finish()
+        return erase_rows(self.store.engine, user_id, now).receipt()
+
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""
         therapy = self.release.therapy
@@ -118,12 +150,16 @@ class Calls:
         }
 
     def _refuse_without_consent(self, user_id: str) -> None:
-        if not self.store.user(user_id).consent:
-            raise NoConsent("the user has not consented")
+        _refuse_without(self.store.user(user_id).consent)
 
     def _refuse_future(self, field: str, time: datetime, now: datetime) -> None:
         if time > now + CLOCKS_MAY_DIFFER and not self.future_is_allowed:
             raise RequestError("lies in the future", field=field)
+
+
+def _refuse_without(consent: bool) -> None:
+    if not consent:
+        raise NoConsent("the user has not consented")
 
 
 def moment(header: str | None, now: datetime, *, is_demo: bool) -> datetime:
@@ -133,3 +169,8 @@ def moment(header: str | None, now: datetime, *, is_demo: bool) -> datetime:
     if not is_demo:
         raise RequestError("is for demonstrations only", field="Posology-Now", status=400)
     return read_time(header, "Posology-Now", status=400)
+
+
+def _seed_of(body: Body) -> int:
+    seed = body.get("seed")
+    return seed if isinstance(seed, int) else draw_seed()

@@ -2,20 +2,27 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from posology.digests import canonical_json
 from posology.errors import ServiceDown, SettingsError
 from serving.schema import metadata
 
 WAIT_SECONDS = 30
+GONE_IS_NOTICED = {  # a server behind a dead network, which never says that it is gone
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds
+}
 CREATION_LOCK = 0x706F736F  # "poso": any number, the same in every process
 
 
@@ -28,13 +35,22 @@ def open_database(url: str) -> sa.Engine:
         SettingsError: the URL is neither SQLite in a file nor PostgreSQL.
         ServiceDown: the database does not answer.
     """
-    engine = _engine(url)
+    engine = engine_of(url)
+    try:
+        make_tables(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def make_tables(engine: sa.Engine) -> None:
+    """Make what is not there yet; raises ``ServiceDown`` when the database does not answer."""
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CREATION_LOCK})
         metadata.create_all(connection)
         _add_missing_columns(connection)
-    return engine
 
 
 @contextmanager
@@ -56,25 +72,33 @@ def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
             yield connection
 
 
-def rows_of(connection: sa.Connection, query: sa.Executable) -> list[dict[str, Any]]:
+def rows_of(
+    connection: sa.Connection, query: sa.Executable, asked: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
     """What a query finds, each row by column."""
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in connection.execute(query, asked).mappings()]
 
 
-def _engine(url: str) -> sa.Engine:
+def engine_of(url: str) -> sa.Engine:
+    """An engine on a database that nobody has looked at yet.
+
+    Raises:
+        SettingsError: the URL is neither SQLite in a file nor PostgreSQL.
+    """
     try:
         parsed = sa.make_url(url)
     except ArgumentError as error:
         raise SettingsError("store_url: expected sqlite:////path/store.db or postgresql://…") from error
     settings: dict[str, Any] = {
-        "json_serializer": canonical_json,
+        "json_serializer": _json,
+        "json_deserializer": orjson.loads,
         "hide_parameters": True,  # a database's error message must not carry a patient's data
         "pool_size": 10,
         "max_overflow": 40,
         "pool_timeout": WAIT_SECONDS,
     }
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed, pool_pre_ping=True, **settings)
+        return sa.create_engine(parsed, pool_pre_ping=True, connect_args=GONE_IS_NOTICED, **settings)
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise SettingsError("store_url: expected sqlite:////path/store.db or postgresql://…")
     _make_private_file(Path(parsed.database))
@@ -84,8 +108,12 @@ def _engine(url: str) -> sa.Engine:
     return engine
 
 
+def _json(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+
+
 def _add_missing_columns(connection: sa.Connection) -> None:
-    """Bring a database of an earlier version up to this one; all that was added since may be null."""
+    """Bring a database of an earlier version up to this one; every column added since may be null."""
     known = sa.inspect(connection)
     for table in metadata.sorted_tables:
         there = {column["name"] for column in known.get_columns(table.name)}
@@ -93,6 +121,8 @@ def _add_missing_columns(connection: sa.Connection) -> None:
             if column.name not in there:
                 kind = column.type.compile(connection.dialect)
                 connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _make_private_file(path: Path) -> None:
@@ -105,7 +135,7 @@ def _make_private_file(path: Path) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says
-    for pragma in (f"busy_timeout={WAIT_SECONDS * 1000}", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={WAIT_SECONDS * 1000}", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous=FULL")
@@ -134,7 +164,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except IntegrityError:
+    except (IntegrityError, DataError):  # about a row, not about the database
         raise
     except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
         raise ServiceDown(f"the store does not answer ({type(error).__name__}); is the database up?") from error

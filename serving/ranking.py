@@ -1,24 +1,24 @@
 """Deciding and answering: what ``/v1/recommend`` and ``/v1/rank`` have in common."""
 
-import dataclasses
-import logging
 import math
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from models.choice import Choice, Interval, Ranked, choose
+from models.choice import Choice, Ranked, choose
+from models.one_course import OneCourse
 from models.release import Release
 from posology.tables import Tables
+from serving.alarms import ALARMS, Alarm
+from serving.fallback import safe_choice
 from serving.requests import read_rank
 
-PREDICTION_FAILED = "PREDICTION_FAILED"
+PREDICTION_FAILED = Alarm.PREDICTION_FAILED.value
 DRAWN_SEEDS = 2**53  # a seed drawn here survives any JSON reader
-
-log = logging.getLogger("posology.serving")
 
 
 def answer_rank(release: Release, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def answer_rank(release: Release, body: Mapping[str, Any]) -> dict[str, Any]:
 
 def decide(
     release: Release,
-    tables: Tables,
+    course: OneCourse | Tables,
     *,
     now: datetime,
     context: Mapping[str, Any],
@@ -55,13 +55,13 @@ def decide(
 ) -> Choice:
     """The choice for one user, or the safe default when the prediction breaks."""
     try:
-        choice = choose(release, tables, now=now, context=context, candidates=candidates, seed=seed)
+        choice = choose(release, course, now=now, context=context, candidates=candidates, seed=seed)
         if _is_finite(choice):
             return choice
-        log.error("release %s predicted a number that is not finite: safe default", release.name)
+        ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name} predicted a number that is not finite")
     except Exception as error:  # a patient is waiting: whatever broke, the safe default is the answer
-        log.error("release %s: %s: safe default", release.name, where(error))  # no traceback: it may hold data
-    return _safe_choice(release, seed)
+        ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name}: {where(error)}")  # a traceback may hold data
+    return safe_choice(release, seed, PREDICTION_FAILED)
 
 
 def draw_seed() -> int:
@@ -78,7 +78,19 @@ def answer(release: Release, choice: Choice) -> dict[str, Any]:
         "source": choice.source,
         "reasons": list(choice.reasons),
         "seed": choice.seed,
-        "ranking": [{**dataclasses.asdict(item), "reasons": list(item.reasons)} for item in choice.ranking],
+        "ranking": [_ranked(item) for item in choice.ranking],
+    }
+
+
+def _ranked(item: Ranked) -> dict[str, Any]:
+    content_id, probability, eligible, feedback, status, reasons = item
+    return {
+        "content_id": content_id,
+        "probability": probability,
+        "eligible": eligible,
+        "feedback": feedback and feedback._asdict(),
+        "status": status and status._asdict(),
+        "reasons": list(reasons),
     }
 
 
@@ -92,21 +104,4 @@ def where(error: BaseException) -> str:
 def _is_finite(choice: Choice) -> bool:
     intervals = [interval for item in choice.ranking for interval in (item.feedback, item.status) if interval]
     numbers = [choice.probability, *(item.probability for item in choice.ranking)]
-    return all(map(math.isfinite, [*numbers, *(x for interval in intervals for x in _ends(interval))]))
-
-
-def _ends(interval: Interval) -> tuple[float, float, float]:
-    return interval.mean, interval.low, interval.high
-
-
-def _safe_choice(release: Release, seed: int) -> Choice:
-    default = release.therapy.safety.safe_default
-    others = [content_id for content_id in release.contents["content_id"] if content_id != default]
-    ranking = (
-        Ranked(default, 1.0, eligible=True, feedback=None, status=None, reasons=()),
-        *(
-            Ranked(content_id, 0.0, eligible=False, feedback=None, status=None, reasons=(PREDICTION_FAILED,))
-            for content_id in others
-        ),
-    )
-    return Choice(default, 1.0, "safe_default", (PREDICTION_FAILED,), seed, ranking)
+    return all(map(math.isfinite, chain(numbers, *intervals)))

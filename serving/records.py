@@ -1,9 +1,12 @@
 """The rows the store takes and gives."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
+
+from serving.access.caller import calling_token
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Decision(_Row):
     Attributes:
         ranking: every content with probability, predictions and reasons, as answered.
         course_revision: the revision of the user's course it was computed from.
+        token: the id of the token whose caller asked for it: of the call that is being answered, unless given.
     """
 
     decision_id: str
@@ -68,6 +72,7 @@ class Decision(_Row):
     candidates: tuple[str, ...] | None = None
     ranking: tuple[Mapping[str, Any], ...] | None = None
     course_revision: int | None = None
+    token: str | None = dataclasses.field(default_factory=calling_token.get)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Decision":

@@ -6,9 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from models.choice import Choice
 from models.release import Release
 from posology.errors import CannotDo, NotFound
 from serving.database import open_database, reading
+from serving.fallback import reason_of, safe_choice
 from serving.ranking import answer, decide
 from serving.records import Decision
 from serving.schema import decisions
@@ -64,6 +66,8 @@ def made_by(store_url: str, decision_id: str | None = None) -> dict[str, list[st
 def replay(release: Release, store: Store, decision: Decision) -> Replayed:
     """Decide again on the course as it was known then, with the seed of then.
 
+    A safe default that was answered because something broke (its reason says so) is made again as such.
+
     Args:
         release: the one that decided.
         store: holds the course at the decision's revision, whatever came later.
@@ -71,7 +75,8 @@ def replay(release: Release, store: Store, decision: Decision) -> Replayed:
     Raises:
         CannotDo: the decision was made elsewhere, or by another release.
     """
-    if decision.seed is None or decision.course_revision is None:
+    reason = reason_of(decision)
+    if decision.seed is None or (decision.course_revision is None and reason is None):
         raise CannotDo(
             f"decision {decision.decision_id} was made elsewhere and loaded; expected one that this service made"
         )
@@ -79,19 +84,23 @@ def replay(release: Release, store: Store, decision: Decision) -> Replayed:
         raise CannotDo(
             f"decision {decision.decision_id} was made by release {decision.release}; expected {release.name}"
         )
-    choice = decide(
-        release,
-        store.course(decision.user_id, release.contents, revision=decision.course_revision),
-        now=decision.decided_at,
-        context=decision.context,
-        candidates=decision.candidates,
-        seed=decision.seed,
-    )
+    choice = safe_choice(release, decision.seed, reason) if reason else _decided(release, store, decision)
     again = answer(release, choice)
     eligible = [item["content_id"] for item in again["ranking"] if item["eligible"]]
     logged = {name: _plain(getattr(decision, name)) for name in (*_TOLD, "eligible")}
     made = {**{name: again[name] for name in _TOLD}, "eligible": eligible}
     return Replayed(decision.decision_id, tuple(_differences(logged, made)))
+
+
+def _decided(release: Release, store: Store, decision: Decision) -> Choice:
+    return decide(
+        release,
+        store.course(decision.user_id, release.contents, revision=decision.course_revision),
+        now=decision.decided_at,
+        context=decision.context,
+        candidates=decision.candidates,
+        seed=decision.seed or 0,
+    )
 
 
 _TOLD = ("content_id", "probability", "source", "reasons", "seed", "ranking")

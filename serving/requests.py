@@ -163,7 +163,7 @@ def _context(therapy: Therapy, fields: Fields) -> dict[str, Any]:
 
 def _candidates(release: Release, fields: Fields) -> tuple[str, ...] | None:
     candidates = fields.identifiers("candidates")
-    if candidates is not None and not set(candidates) <= set(release.contents["content_id"]):
+    if candidates is not None and set(candidates) - release.place_of.keys():
         raise fields.wrong("candidates", f"expected contents of release {release.name} only")
     return candidates
 

@@ -44,6 +44,11 @@ def _recorded_at() -> sa.Column[datetime]:
     return sa.Column("recorded_at", UtcMicroseconds, nullable=True)
 
 
+def _changes(table: str) -> sa.Index:
+    """What changed in one user's course since a revision is found without looking at the rest of it."""
+    return sa.Index(f"{table}_by_revision", "therapy", "user_id", "revision")
+
+
 # ``revision`` counts the changes of one user's course. A row carries the revision that brought it, so the course
 # as it was known at any earlier moment can be read again, whatever came late and whatever the clocks said.
 # ``recorded_at`` is when a row came here. An imported history has none: it was known elsewhere, at its own times.
@@ -92,10 +97,11 @@ decisions = sa.Table(
     sa.Column("candidates", JSON),
     sa.Column("ranking", JSON),
     sa.Column("course_revision", sa.BigInteger),
+    sa.Column("token", sa.Text),
     _revision(),
     _recorded_at(),
     _of("users", "therapy", "user_id"),
-    sa.Index("decisions_of_a_user", "therapy", "user_id"),
+    _changes("decisions"),
 )
 
 feedback = sa.Table(
@@ -103,11 +109,25 @@ feedback = sa.Table(
     metadata,
     _key("therapy"),
     _key("decision_id"),
+    sa.Column("user_id", sa.Text),
     sa.Column("received_at", UtcMicroseconds),
     sa.Column("declared", JSON, nullable=False),
     _revision(),
     _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
+    _changes("feedback"),
+)
+
+# What is left of a patient who was erased. ``pending`` holds whom to look for in files until they are clean too.
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    _key("patient"),
+    sa.Column("erasure_id", sa.Text, nullable=False, unique=True),
+    sa.Column("erased_at", UtcMicroseconds, nullable=False),
+    sa.Column("removed", JSON, nullable=False),
+    sa.Column("pending", JSON),
+    sa.Column("token", sa.Text),
 )
 
 activations = sa.Table(
@@ -115,8 +135,24 @@ activations = sa.Table(
     metadata,
     _key("therapy"),
     _key("decision_id"),
+    sa.Column("user_id", sa.Text),
     sa.Column("activated_at", UtcMicroseconds, nullable=False),
     _revision(),
     _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
+    _changes("activations"),
+)
+
+# Of the service, not of a therapy: whoever may call, with the digest of what they send.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _key("token_id"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", JSON, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at", UtcMicroseconds, nullable=False),
+    sa.Column("calls_per_second", sa.Double),
+    sa.Column("valid_until", UtcMicroseconds),
+    sa.Column("replaced_by", sa.Text),
 )

@@ -13,6 +13,7 @@ import typer
 from flows.cli import (
     data,
     effects,
+    erase,
     evaluate,
     importing,
     learn,
@@ -22,6 +23,7 @@ from flows.cli import (
     run,
     simulate,
     snapshots,
+    tokens,
     validation,
 )
 from flows.cli.output import print_error
@@ -71,7 +73,9 @@ app.command()(review.promote)
 app.command()(review.rollback)
 app.command()(review.history)
 app.command()(run.serve)
+app.add_typer(tokens.token_app, name="token")
 app.command()(replay.replay)
+app.command()(erase.erase)
 app.command()(learn.schedule)
 app.command()(run.ui)
 

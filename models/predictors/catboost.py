@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -11,9 +12,10 @@ from catboost import CatBoostRegressor, Pool
 from models.predictors.predictor import Mean
 from models.predictors.rows import Rows
 from models.predictors.saved import save_catboost
+from models.predictors.trees import Trees
 
 SAMPLING = ("subsample", "rsm")  # shares of rows and of features a tree is grown on; CatBoost's own where not given
-ROWS_WORTH_THREADS = 1000  # starting threads takes longer than predicting for one patient
+ROWS_WORTH_THREADS = 1000  # for fewer the compiled trees are ready before CatBoost has begun
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,14 @@ class CatBoost:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low and high quantile."""
-        threads = 1 if features.shape[0] < ROWS_WORTH_THREADS else -1
-        pool = Pool(features, thread_count=threads)
-        return np.column_stack([model.predict(pool, thread_count=threads) for model in (self.mean, self.quantiles)])
+        if features.shape[0] < ROWS_WORTH_THREADS:
+            return np.concatenate([trees.sums(features) for trees in self._compiled], axis=1)
+        pool = Pool(features)
+        return np.column_stack([model.predict(pool) for model in (self.mean, self.quantiles)])
+
+    @cached_property
+    def _compiled(self) -> tuple[Trees, Trees]:
+        return Trees.of(self.mean), Trees.of(self.quantiles)
 
     def importance(self, rows: Rows) -> np.ndarray:  # noqa: ARG002 - the model carries its own
         """(n_features,) change of the prediction with each feature, as a share."""

@@ -9,6 +9,7 @@ content never given, is out of support.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from models.features import PLACE
 from models.fold import CANDIDATE, PER_NUMBER
 from models.predictors.rows import Rows
 from models.predictors.saved import save_catboost
+from models.predictors.trees import Trees
 
 FALSE_ALARMS = 0.01  # share of the pairs of new patients that are called out of support though they are not
 MOST_ROWS = 40_000  # more do not sharpen it
@@ -44,14 +46,25 @@ class Support:
 
     def holds(self, features: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """(n,) whether each pair is like those that were seen."""
-        known = np.isin(features[:, names.index(PLACE)], self.contents)
+        known = self._is_seen(features[:, names.index(PLACE)])
         if self.model is None or not features.shape[0]:
             return known
-        return known & (self._odds(features[:, [names.index(name) for name in self.names]]) >= self.least)
+        place = {name: place for place, name in enumerate(names)}
+        return known & (self._odds(features[:, [place[name] for name in self.names]]) >= self.least)
+
+    def _is_seen(self, places: np.ndarray) -> np.ndarray:
+        seen = np.zeros(max(self.contents, default=-1) + 2, dtype=bool)  # the last for what came later
+        seen[list(self.contents)] = True
+        return seen[np.minimum(places.astype(int), seen.size - 1)]
 
     def _odds(self, looked_at: np.ndarray) -> np.ndarray:
+        odds: np.ndarray = self._compiled.sums(looked_at)[:, 0]
+        return odds
+
+    @cached_property
+    def _compiled(self) -> Trees:
         assert self.model is not None
-        return np.asarray(self.model.predict(looked_at, prediction_type="RawFormulaVal", thread_count=1))
+        return Trees.of(self.model)
 
     def about(self) -> dict[str, Any]:
         """What is saved beside the model."""

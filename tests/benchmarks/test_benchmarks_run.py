@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import bootstrap, choice, coverage, features, retrain, simulator, size
+from benchmarks import bootstrap, choice, coverage, features, ingest, retrain, simulator, size
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.pages import FOLDER, keep, page, text_of
 from benchmarks.processes import Family
@@ -19,6 +19,7 @@ SMALL: dict[str, Callable[[], Result]] = {
     "features": lambda: features.run(patients=40, rounds=1),
     "choice": lambda: choice.run(patients=60, calls=5),
     "bootstrap": lambda: bootstrap.run(patients=60, resamples=50, simulated=40),
+    "ingest": lambda: ingest.run(rows=100, writers=(1, 4), on_postgres=False),
     "simulator": lambda: simulator.run(patients=20, therapies=["mci", "tinnitus"]),
 }
 RESULT = Result("How fast.", ("what", "seconds"), (("ours", 0.01234), ("a peer", 1234.5)), ("Faster.",))
@@ -39,7 +40,7 @@ def test_every_off_policy_estimator_has_its_coverage_measured() -> None:
     assert all(row[-1].endswith("%") for row in result.rows)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_stages_are_measured_at_size_and_make_the_same_on_dask() -> None:
     result = size.run((40, 80), on_dask=80)
     assert [row[0] for row in result.rows] == ["40", "80"]

@@ -38,7 +38,9 @@ COMMANDS = (
     ("rollback",),
     ("history",),
     ("serve",),
+    *(("token", *words) for words in ((), ("add",), ("list",), ("revoke",), ("rotate",))),
     ("replay",),
+    ("erase",),
     ("schedule",),
     ("ui",),
 )

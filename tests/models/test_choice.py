@@ -49,8 +49,8 @@ def test_a_stored_decision_is_chosen_from_the_very_numbers_of_the_batch(release,
             assert ranked.probability == batch.probability[place, content]
             assert ranked.eligible == batch.blocks.eligible[place, content]
             assert ranked.reasons == batch.blocks.reasons(place, content)
-            assert dataclasses.astuple(ranked.feedback) == tuple(batch.feedback[place, content])
-            assert dataclasses.astuple(ranked.status) == tuple(batch.status[place, content])
+            assert ranked.feedback == tuple(batch.feedback[place, content])
+            assert ranked.status == tuple(batch.status[place, content])
 
 
 def test_the_choice_stands_in_its_ranking_most_probable_first(release, choice):

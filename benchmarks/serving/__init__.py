@@ -1,0 +1,1 @@
+"""The service under load, beside a bare BentoML endpoint and ``mlflow models serve``."""
