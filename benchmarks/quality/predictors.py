@@ -24,7 +24,7 @@ from models.features import PLACE
 from models.learnt import Learnt
 from models.predictors.baselines import baselines_of
 from models.predictors.kinds import KINDS
-from models.predictors.predictor import Model
+from models.predictors.predictor import Fittable
 from models.predictors.remaining import weighted
 from models.predictors.rows import Rows
 from models.prior_fitting import MOST_SESSIONS, SampledAnswers, fit_prior
@@ -113,7 +113,7 @@ def _none(rows: Rows) -> np.ndarray:
     return np.zeros(rows.target.size)
 
 
-def _mean(model: type[Model], fit: Rows, target: np.ndarray, judge: Rows, options: dict) -> np.ndarray:
+def _mean(model: type[Fittable], fit: Rows, target: np.ndarray, judge: Rows, options: dict) -> np.ndarray:
     return model.fit_mean(fit, target, options)(judge.features)
 
 
