@@ -93,12 +93,17 @@ class Features:
         recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
         return Candidates(matrix, situations, recent)
 
+    @property
+    def need_tables(self) -> bool:
+        """Whether more of a course is looked at than ``OneCourse`` holds."""
+        return bool(self.encoders.fitted)
+
     def of_decision(
         self, course: OneCourse, now: datetime, context: Mapping[str, Any]
     ) -> tuple[np.ndarray, RecentDoses]:
         """(n_contents, n_features) at a decision that one user's course has come to, and what was given before.
 
-        As ``of_candidates``, bit for bit. Without encoders: what they encode is not in the course.
+        As ``of_candidates``, bit for bit; not where features ``need_tables``.
         """
         contents = self._matrix_of_contents
         matrix = np.empty((contents.shape[0], len(self.names)))
