@@ -1,15 +1,16 @@
 """What each ``/v1`` call does, free of HTTP."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from models.release import Release
 from serving.fields import read_time
+from serving.modes.modes import Modes
 from serving.problems import NoConsent, RequestError
 from serving.ranking import answer, answer_rank, decide, draw_seed
 from serving.records import Decision
@@ -35,20 +36,27 @@ class Calls:
     approval: Path | None = None
     future_is_allowed: bool = False
 
+    @cached_property
+    def modes(self) -> Modes:
+        """Who decides for which patient."""
+        return Modes.open(self.release, self.store, self.approval)
+
     def recommend(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a stored user; the decision is on disk before it is answered."""
         asked = read_recommend(self.release, body)
         self._refuse_without_consent(asked.user_id)
+        arm = self.modes.arm(asked.user_id)
         revision = self.store.revision(asked.user_id)
+        course = self.store.course(asked.user_id, self.release.contents, revision=revision)
         choice = decide(
-            self.release,
-            self.store.course(asked.user_id, self.release.contents, revision=revision),
+            arm.decider,
+            course,
             now=now,
             context=asked.context,
             candidates=asked.candidates,
             seed=draw_seed() if asked.seed is None else asked.seed,
         )
-        answered = answer(self.release, choice)
+        answered = answer(arm.decider, choice)
         decision = Decision(
             decision_id=uuid4().hex,
             user_id=asked.user_id,
@@ -56,7 +64,7 @@ class Calls:
             content_id=choice.content_id,
             eligible=tuple(item.content_id for item in choice.ranking if item.eligible),
             probability=choice.probability,
-            release=self.release.name,
+            release=arm.logged_as,
             context=asked.context,
             source=choice.source,
             reasons=choice.reasons,
@@ -64,14 +72,17 @@ class Calls:
             candidates=asked.candidates,
             ranking=tuple(answered["ranking"]),
             course_revision=revision,
+            arm=arm.name,
+            arm_probability=arm.probability,
         )
         self.store.add_decision(decision)
+        self.modes.consider(decision, course)
         return {"decision_id": decision.decision_id, **answered}
 
     def rank(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a user who is not stored; nothing is written."""
         given = {name: value for name, value in body.items() if value is not None}
-        return answer_rank(self.release, {"decided_at": now.isoformat(), "seed": draw_seed(), **given})
+        return answer_rank(self.modes.of_strangers, {"decided_at": now.isoformat(), "seed": draw_seed(), **given})
 
     def activate(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep that a decision's content was shown."""
@@ -107,14 +118,16 @@ class Calls:
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""
         therapy = self.release.therapy
-        approval = json.loads(self.approval.read_text(encoding="utf-8")) if self.approval else {}
+        standing = self.modes.standing
         return {
             "release": self.release.name,
             "digest": self.release.digest,
             "digests": dict(self.release.digests),
             "therapy": {"name": therapy.name, "title": therapy.title, "version": therapy.version},
-            "signatures": approval.get("signatures", []),
-            "since": approval.get("since", self.started_at.isoformat()),
+            "signatures": list(standing.signatures),
+            "since": standing.since or self.started_at.isoformat(),
+            "plan": standing.plan.model_dump(mode="json"),
+            "beside": standing.beside.model_dump(include={"release", "mode", "share"}) if standing.beside else None,
         }
 
     def _refuse_without_consent(self, user_id: str) -> None:

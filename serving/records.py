@@ -50,8 +50,11 @@ class Decision(_Row):
     course revision and its source is ``imported``.
 
     Attributes:
+        release: what decided, see ``serving.modes.arms.Arm.logged_as``.
         ranking: every content with probability, predictions and reasons, as answered.
         course_revision: the revision of the user's course it was computed from.
+        arm: the patient's.
+        arm_probability: with which a patient was in that arm. ``probability`` is the content's within the arm.
     """
 
     decision_id: str
@@ -68,6 +71,8 @@ class Decision(_Row):
     candidates: tuple[str, ...] | None = None
     ranking: tuple[Mapping[str, Any], ...] | None = None
     course_revision: int | None = None
+    arm: str | None = None
+    arm_probability: float | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Decision":
@@ -85,3 +90,16 @@ class Feedback(_Row):
     decision_id: str
     received_at: datetime | None
     declared: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Considered(_Row):
+    """What a release that did not decide would have done in a decision."""
+
+    decision_id: str
+    release: str
+    content_id: str
+    probability: float
+    source: str
+    reasons: tuple[str, ...]
+    ranking: tuple[Mapping[str, Any], ...]

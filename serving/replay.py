@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from models.release import Release
 from posology.errors import CannotDo, NotFound
+from posology.tables import ON_SCHEDULE
 from serving.database import open_database, reading
+from serving.modes.arms import on_schedule
 from serving.ranking import answer, decide
 from serving.records import Decision
 from serving.schema import decisions
@@ -33,7 +35,7 @@ class Replayed:
 
 
 def made_by(store_url: str, decision_id: str | None = None) -> dict[str, list[str]]:
-    """Release → its decisions that can be made again: one of them, or all that the store holds, in order of time.
+    """Release → decisions, by its policy or schedule, that can be made again: one, or all in the store by time.
 
     Raises:
         NotFound: no such decision.
@@ -57,7 +59,7 @@ def made_by(store_url: str, decision_id: str | None = None) -> dict[str, list[st
     made: dict[str, list[str]] = {}
     for row in found:
         if row.seed is not None and row.release is not None:
-            made.setdefault(row.release, []).append(row.decision_id)
+            made.setdefault(row.release.removesuffix(ON_SCHEDULE), []).append(row.decision_id)
     return made
 
 
@@ -75,12 +77,16 @@ def replay(release: Release, store: Store, decision: Decision) -> Replayed:
         raise CannotDo(
             f"decision {decision.decision_id} was made elsewhere and loaded; expected one that this service made"
         )
-    if decision.release != release.name:
+    if decision.release == release.name + ON_SCHEDULE:
+        decider = on_schedule(release)
+    elif decision.release == release.name:
+        decider = release
+    else:
         raise CannotDo(
             f"decision {decision.decision_id} was made by release {decision.release}; expected {release.name}"
         )
     choice = decide(
-        release,
+        decider,
         store.course(decision.user_id, release.contents, revision=decision.course_revision),
         now=decision.decided_at,
         context=decision.context,

@@ -92,6 +92,8 @@ decisions = sa.Table(
     sa.Column("candidates", JSON),
     sa.Column("ranking", JSON),
     sa.Column("course_revision", sa.BigInteger),
+    sa.Column("arm", sa.Text),
+    sa.Column("arm_probability", sa.Double),
     _revision(),
     _recorded_at(),
     _of("users", "therapy", "user_id"),
@@ -117,6 +119,22 @@ activations = sa.Table(
     _key("decision_id"),
     sa.Column("activated_at", UtcMicroseconds, nullable=False),
     _revision(),
+    _recorded_at(),
+    _of("decisions", "therapy", "decision_id"),
+)
+
+# What a release that did not decide would have done: one that runs in the shadow, or an apprentice.
+considered = sa.Table(
+    "considered",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    _key("release"),
+    sa.Column("content_id", sa.Text, nullable=False),
+    sa.Column("probability", sa.Double, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reasons", JSON, nullable=False),
+    sa.Column("ranking", JSON, nullable=False),
     _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
 )

@@ -10,6 +10,7 @@ from models.release import Release
 from posology.errors import CannotDo, ServiceDown
 from serving.app import create_app, utc_now
 from serving.guards import BearerToken
+from serving.modes.modes import Modes
 from serving.problems import Problem
 from serving.ranking import PREDICTION_FAILED, answer_rank
 from serving.settings import read_settings
@@ -58,7 +59,8 @@ class PosologyService:
         release = Release.load(RELEASE)
         _refuse_without_predictions(release)
         self.store = Store.open(settings.store_url, release.therapy, files=settings.files)
-        door.app = create_app(release, self.store, settings, clock=utc_now)
+        door.app = app = create_app(release, self.store, settings, clock=utc_now)
+        self.modes: Modes = app.state.modes
 
     @bentoml.on_deployment
     @staticmethod
@@ -69,6 +71,7 @@ class PosologyService:
     @bentoml.on_shutdown
     def close(self) -> None:
         """Let go of the store."""
+        self.modes.close()
         self.store.close()
 
     def __is_ready__(self) -> bool:
