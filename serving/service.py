@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from models.release import Release
 from posology.errors import CannotDo, ServiceDown
 from serving.app import create_app, utc_now
+from serving.draining import Draining, drain_before_end
 from serving.guards import BearerToken
 from serving.modes.modes import Modes
 from serving.problems import Problem
@@ -55,12 +56,15 @@ class PosologyService:
 
     def __init__(self) -> None:
         end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
+        drain_before_end()
         settings = read_settings()
         release = Release.load(RELEASE)
         _refuse_without_predictions(release)
         self.store = Store.open(settings.store_url, release.therapy, files=settings.files)
         door.app = app = create_app(release, self.store, settings, clock=utc_now)
         self.modes: Modes = app.state.modes
+        if settings.ready:
+            settings.ready.touch()
 
     @bentoml.on_deployment
     @staticmethod
@@ -85,4 +89,5 @@ class PosologyService:
 
 service = bentoml.service(name="posology", workers=1, traffic={"timeout": 30})(PosologyService)
 service.mount_asgi_app(door, path="/")
+service.add_asgi_middleware(Draining)
 service.add_asgi_middleware(TokenOfEnvironment)
