@@ -7,11 +7,11 @@ before it happens, so that a stop in between is seen and settled.
 
 import json
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from flows.beside import STARTED, STOPPED, WIDENED, Ran, ran_beside
 from flows.evidence_files import check_evidence
 from flows.history import MOVED, MOVING, STAYED, How, Reign, champions_before, reigns, unfinished
 from flows.home import Home
@@ -19,11 +19,12 @@ from flows.registry import Registry
 from flows.release_version import ReleaseVersion
 from flows.review import Review
 from flows.settings import Settings
-from flows.signatures import Signature
 from posology.audit import AuditLog
 from posology.errors import CannotDo, NotFound, Refused, first_few
 from posology.files import write_whole
 from posology.guardrails.finding import Verdict
+from serving.modes.plan import Plan
+from serving.modes.standing import Beside, Standing
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,20 @@ class Promotion:
     settings: Settings
     registry: Registry
 
-    def promote(self, therapy: str, *, by: str, now: datetime) -> ReleaseVersion:
-        """Make the candidate the champion: approval, bundle, probe, and only then the switch."""
-        version = self.check_approval(therapy)
+    def promote(self, therapy: str, *, by: str, now: datetime, release: str | None = None) -> ReleaseVersion:
+        """Bring about what was signed for the candidate: approval, bundle, probe, and only then the switch."""
+        version = self.check_approval(therapy, release)
         bundle = self.build(version)
         self.probe(version, bundle)
         return self.switch(version, bundle, by=by, now=now)
 
-    def check_approval(self, therapy: str) -> ReleaseVersion:
-        """The candidate, when its guardrails passed and enough people signed for it as it is now."""
-        version = self.registry.candidate(therapy)
+    def check_approval(self, therapy: str, release: str | None = None) -> ReleaseVersion:
+        """The candidate, or the release named, when it passed and enough people signed for it as it is now."""
+        version = self.registry.find(release) if release else self.registry.candidate(therapy)
         if version is None:
             raise NotFound(f"{therapy} has no candidate; `posology retrain {therapy}` makes one.")
+        if version.therapy != therapy:
+            raise CannotDo(f"{version.release} is of therapy {version.therapy}, not of {therapy}.")
         if version.tags["verdict"] != Verdict.PASS:
             raise Refused(f"{version.release}: the guardrails say {version.tags['verdict']}; it cannot be promoted.")
         check_evidence(version, self.registry.download(version))
@@ -74,16 +77,19 @@ class Promotion:
             raise Refused(f"{version.release}: the bundle {bundle} does not answer as the release did: {where}.")
 
     def switch(self, version: ReleaseVersion, bundle: str, *, by: str, now: datetime) -> ReleaseVersion:
-        """Make a probed release the champion; asks for the signatures once more."""
+        """Use a probed release as the plan signed for it says; asks for the signatures once more."""
         with self.home.lock(f"champion-{version.therapy}"):
             self._settle(version.therapy, now)
-            signatures = self._review.required(self.registry.version(version.therapy, version.version))
+            version = self.registry.version(version.therapy, version.version)
+            plan = self._review.plan(version)
             self.registry.tag(version, "bundle", bundle)
-            champion, past = self.registry.champion(version.therapy), self.history(version.therapy)
-            if not (champion and past and champion.version == past[-1].version == version.version):
-                facts = self._begin(version, signatures, how="promote", by=by, reason="signed", now=now)
+            if plan.runs_beside:
+                self._begin_beside(version, plan, by=by, now=now)
+            elif not self._is_champion(version, plan):
+                facts = self._begin(version, plan, how="promote", by=by, reason="signed", now=now)
                 self.registry.make_champion(version)
                 self._log.append(MOVED, facts, now)
+            self.write_standing(version.therapy, now)
         return self.registry.version(version.therapy, version.version)
 
     def rollback(self, therapy: str, *, reason: str, by: str, now: datetime) -> ReleaseVersion:
@@ -97,10 +103,13 @@ class Promotion:
                 raise NotFound(f"{therapy} has no previous champion to go back to.")
             *further, target = before
             check_evidence(target, self.registry.download(target))
-            signatures = self._review.required(target)
-            facts = self._begin(target, signatures, how="rollback", by=by, reason=reason, now=now)
+            plan = self._review.plan(target)
+            if plan.runs_beside:
+                raise Refused(f"{target.release} is signed for {plan} now; sign it for the mode it shall be live in.")
+            facts = self._begin(target, plan, how="rollback", by=by, reason=reason, now=now)
             self.registry.roll_back(target, then_previous=further[-1] if further else None)
             self._log.append(MOVED, facts, now)
+            self.write_standing(therapy, now)
         return self.registry.version(therapy, target.version)
 
     def history(self, therapy: str, at: datetime | None = None) -> list[Reign]:
@@ -124,8 +133,52 @@ class Promotion:
         return champion
 
     def approval_file(self, version: ReleaseVersion) -> Path:
-        """Who signed for a release and since when it is live, as the service shows it."""
+        """Who signed for a release, since when it is live and how it is used, as the service reads it."""
         return self.home.root / "approvals" / f"{version.release}.json"
+
+    def beside(self, therapy: str) -> Ran | None:
+        """What runs beside the champion now."""
+        ran = ran_beside(self._log.records(), therapy)
+        return ran[-1] if ran and ran[-1].until is None else None
+
+    def stop_beside(self, therapy: str, *, reason: str, by: str, now: datetime) -> Ran:
+        """Give everybody back to the champion; what ran beside it only watched or had a share."""
+        if not reason.strip():
+            raise CannotDo("A stop needs a reason.")
+        with self.home.lock(f"champion-{therapy}"):
+            running = self.beside(therapy)
+            if running is None:
+                raise NotFound(f"Nothing runs beside the champion of {therapy}.")
+            self._log.append(STOPPED, {**_named(running), "reason": reason, "by": by}, now)
+            self.write_standing(therapy, now)
+        return running
+
+    def widen(self, running: Ran, now: datetime) -> None:
+        """Have a canary take its next step, unless somebody was quicker."""
+        with self.home.lock(f"champion-{running.therapy}"):
+            if self.beside(running.therapy) == running:
+                self._log.append(WIDENED, {**_named(running), "step": running.step + 1}, now)
+                self.write_standing(running.therapy, now)
+
+    def write_standing(self, therapy: str, now: datetime) -> Standing:
+        """Tell the service what stands now: a file that it reads again while it runs.
+
+        What runs beside the champion without enough signatures any more is stopped.
+
+        Raises:
+            NotSigned: the champion lacks signatures.
+        """
+        champion = self.live(therapy)
+        reign = self.history(therapy)[-1]
+        standing = Standing(
+            digest=champion.tags["release_digest"],
+            since=reign.since.isoformat(),
+            signatures=tuple(one.model_dump() for one in self._review.required(champion)),
+            plan=reign.plan,
+            beside=self._checked_beside(therapy, now),
+        )
+        write_whole(self.approval_file(champion), standing.model_dump_json())
+        return standing
 
     @property
     def _log(self) -> AuditLog:
@@ -135,10 +188,57 @@ class Promotion:
     def _review(self) -> Review:
         return Review(self.home, self.settings, self.registry)
 
+    def _is_champion(self, version: ReleaseVersion, plan: Plan) -> bool:
+        champion, past = self.registry.champion(version.therapy), self.history(version.therapy)
+        is_live = champion and past and champion.version == past[-1].version == version.version
+        return bool(is_live) and past[-1].plan == plan
+
+    def _begin_beside(self, version: ReleaseVersion, plan: Plan, *, by: str, now: datetime) -> None:
+        """Run a release beside the champion; what ran there before ends."""
+        champion, running = self.live(version.therapy), self.beside(version.therapy)
+        if running and (running.version, running.plan) == (version.version, plan):
+            return
+        if champion.version == version.version:
+            raise CannotDo(f"{version.release} is the champion: it cannot run beside itself; sign it for mode full.")
+        from models.release import Release
+        from serving.modes.modes import refuse_other_therapy
+
+        refuse_other_therapy(*(Release.load(self.registry.download(one)) for one in (version, champion)))
+        facts = {
+            "therapy": version.therapy,
+            "release": version.release,
+            "version": version.version,
+            "champion": champion.version,
+            "plan": plan.model_dump(mode="json"),
+            "by": by,
+            "approved_by": [one.name for one in self._review.required(version)],
+        }
+        self._log.append(STARTED, facts, now)
+
+    def _checked_beside(self, therapy: str, now: datetime) -> Beside | None:
+        running = self.beside(therapy)
+        if running is None:
+            return None
+        version = self.registry.version(therapy, running.version)
+        folder = self.registry.download(version)
+        try:
+            self._review.required(version)
+            check_evidence(version, folder)
+        except Refused as error:
+            self._log.append(STOPPED, {**_named(running), "reason": str(error), "by": "signatures"}, now)
+            return None
+        return Beside(
+            release=version.release,
+            digest=version.tags["release_digest"],
+            folder=folder,
+            mode="canary" if running.plan.mode == "canary" else "shadow",
+            share=running.share,
+        )
+
     def _begin(
         self,
         version: ReleaseVersion,
-        signatures: Sequence[Signature],
+        plan: Plan,
         *,
         how: How,
         by: str,
@@ -153,10 +253,9 @@ class Promotion:
             "how": how,
             "by": by,
             "reason": reason,
-            "approved_by": [signature.name for signature in signatures],
+            "approved_by": [signature.name for signature in self._review.required(version)],
+            "plan": plan.model_dump(mode="json"),
         }
-        shown = {"since": now.isoformat(), "signatures": [signature.model_dump() for signature in signatures]}
-        write_whole(self.approval_file(version), json.dumps(shown))
         self._log.append(MOVING, facts, now)
         return facts
 
@@ -166,3 +265,7 @@ class Promotion:
             champion = self.registry.champion(therapy)
             happened = champion is not None and champion.version == begun.facts["version"]
             self._log.append(MOVED if happened else STAYED, begun.facts, now)
+
+
+def _named(running: Ran) -> dict[str, object]:
+    return {"therapy": running.therapy, "release": running.release, "version": running.version}

@@ -97,6 +97,9 @@ class Plan(_Signed):
         return f"full, {self.comparison_share:.0%} on the schedule" if self.comparison_share else self.mode
 
 
+FULL = Plan()  # what is signed for when nothing else is said
+
+
 def read_plan(values: object) -> Plan:
     """The plan that plain values describe.
 

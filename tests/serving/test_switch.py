@@ -27,7 +27,9 @@ def bento_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tags(release: Release, release_folder: Path, bento_home: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def tags(
+    release: Release, release_folder: Path, bento_home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> list[str]:
     """Two releases' bundles that differ in their envelope alone."""
     other = tmp_path_factory.mktemp("other") / "calm"
     save_release(
