@@ -42,6 +42,10 @@ class Ran:
         """Of the patients who get it, those in the comparison arm not counted."""
         return self.plan.steps[self.step].share if self.plan.steps else 0.0
 
+    def covers(self, at: datetime) -> bool:
+        """Whether it ran at a moment."""
+        return self.since <= at and (self.until is None or at < self.until)
+
 
 def ran_beside(records: Iterable[Record], therapy: str) -> list[Ran]:
     """All that ran beside a therapy's champions, oldest first; only the last may still run."""

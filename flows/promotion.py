@@ -89,7 +89,7 @@ class Promotion:
                 facts = self._begin(version, plan, how="promote", by=by, reason="signed", now=now)
                 self.registry.make_champion(version)
                 self._log.append(MOVED, facts, now)
-            self.write_standing(version.therapy, now)
+            self._write_standing(version.therapy, now)
         return self.registry.version(version.therapy, version.version)
 
     def rollback(self, therapy: str, *, reason: str, by: str, now: datetime) -> ReleaseVersion:
@@ -109,7 +109,7 @@ class Promotion:
             facts = self._begin(target, plan, how="rollback", by=by, reason=reason, now=now)
             self.registry.roll_back(target, then_previous=further[-1] if further else None)
             self._log.append(MOVED, facts, now)
-            self.write_standing(therapy, now)
+            self._write_standing(therapy, now)
         return self.registry.version(therapy, target.version)
 
     def history(self, therapy: str, at: datetime | None = None) -> list[Reign]:
@@ -136,9 +136,13 @@ class Promotion:
         """Who signed for a release, since when it is live and how it is used, as the service reads it."""
         return self.home.root / "approvals" / f"{version.release}.json"
 
+    def ran_beside(self, therapy: str) -> list[Ran]:
+        """All that ran beside the champions, oldest first."""
+        return ran_beside(self._log.records(), therapy)
+
     def beside(self, therapy: str) -> Ran | None:
         """What runs beside the champion now."""
-        ran = ran_beside(self._log.records(), therapy)
+        ran = self.ran_beside(therapy)
         return ran[-1] if ran and ran[-1].until is None else None
 
     def stop_beside(self, therapy: str, *, reason: str, by: str, now: datetime) -> Ran:
@@ -150,7 +154,7 @@ class Promotion:
             if running is None:
                 raise NotFound(f"Nothing runs beside the champion of {therapy}.")
             self._log.append(STOPPED, {**_named(running), "reason": reason, "by": by}, now)
-            self.write_standing(therapy, now)
+            self._write_standing(therapy, now)
         return running
 
     def widen(self, running: Ran, now: datetime) -> None:
@@ -158,7 +162,7 @@ class Promotion:
         with self.home.lock(f"champion-{running.therapy}"):
             if self.beside(running.therapy) == running:
                 self._log.append(WIDENED, {**_named(running), "step": running.step + 1}, now)
-                self.write_standing(running.therapy, now)
+                self._write_standing(running.therapy, now)
 
     def write_standing(self, therapy: str, now: datetime) -> Standing:
         """Tell the service what stands now: a file that it reads again while it runs.
@@ -168,8 +172,12 @@ class Promotion:
         Raises:
             NotSigned: the champion lacks signatures.
         """
-        champion = self.live(therapy)
-        reign = self.history(therapy)[-1]
+        with self.home.lock(f"champion-{therapy}"):
+            self._settle(therapy, now)
+            return self._write_standing(therapy, now)
+
+    def _write_standing(self, therapy: str, now: datetime) -> Standing:
+        champion, reign = self.live(therapy), self.history(therapy)[-1]
         standing = Standing(
             digest=champion.tags["release_digest"],
             since=reign.since.isoformat(),

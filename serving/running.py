@@ -20,7 +20,7 @@ from posology.errors import ServiceDown
 from serving import listening, tether
 from serving.bundle import bento_environment
 
-READY_WITHIN_SECONDS = 90
+READY_WITHIN_SECONDS = 180  # nobody waits for one that takes over
 STOPPED_WITHIN_SECONDS = 10
 DRAINED_WITHIN_SECONDS = 45  # a call takes 30 at most
 ONE_USER_AT_A_TIME = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}  # calls share the cores, not one call's parts

@@ -16,6 +16,7 @@ from flows.cli import (
     evaluate,
     importing,
     learn,
+    modes,
     records,
     replay,
     review,
@@ -70,6 +71,7 @@ app.add_typer(review.review_app, name="review")
 app.command()(review.promote)
 app.command()(review.rollback)
 app.command()(review.history)
+app.command()(modes.modes)
 app.command()(run.serve)
 app.command()(replay.replay)
 app.command()(learn.schedule)

@@ -37,6 +37,7 @@ COMMANDS = (
     ("promote",),
     ("rollback",),
     ("history",),
+    ("modes",),
     ("serve",),
     ("replay",),
     ("schedule",),
