@@ -65,7 +65,7 @@ class Deciders:
 
 
 def on_schedule(release: Release) -> Release:
-    """The release with the standard schedule as its policy: the contents in the catalogue's order, shield and all."""
+    """The release with the standard schedule as its policy: the contents in the order of their ids, shield and all."""
     return replace(release, policy=FixedSchedule())
 
 

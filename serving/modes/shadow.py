@@ -9,10 +9,8 @@ from datetime import UTC, datetime
 from threading import Thread
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
 
 from models.release import Release
-from posology.errors import PosologyError
 from posology.tables import Tables
 from serving.database import writing
 from serving.ranking import answer, decide, where
@@ -74,9 +72,16 @@ class Shadow:
                 works.append(self._waiting.get())
             is_open = works[-1] is not None
             began = time.monotonic()
-            self._keep([self._considered(*work) for work in works if work])
+            self._consider([work for work in works if work])
             if is_open:
                 time.sleep(max(GATHERED_SECONDS, time.monotonic() - began))  # rests as long as it worked
+
+    def _consider(self, works: list[Work]) -> None:
+        try:
+            if works:
+                self._keep([self._considered(*work) for work in works])
+        except Exception as error:  # nobody waits for this: the patients have their answers
+            self._skip(len(works), where(error))
 
     def _considered(self, decision: Decision, tables: Tables) -> Considered:
         choice = decide(
@@ -100,14 +105,8 @@ class Shadow:
 
     def _keep(self, found: list[Considered]) -> None:
         known = {"therapy": self.release.therapy.name, "recorded_at": self.clock()}
-        rows = [{**known, **row.as_row()} for row in found]
-        if not rows:
-            return
-        try:
-            with writing(self.engine) as connection:
-                connection.execute(considered.insert(), rows)
-        except (PosologyError, SQLAlchemyError) as error:  # nobody waits for this: the patients have their answers
-            self._skip(len(rows), where(error))
+        with writing(self.engine) as connection:
+            connection.execute(considered.insert(), [{**known, **row.as_row()} for row in found])
 
     def _skip(self, decisions: int, why: str) -> None:
         self.skipped += decisions
