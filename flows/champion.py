@@ -48,7 +48,7 @@ class ServedChampion:
     token_place: str
     service: Served
     serving: Serving
-    _chosen: "_Chosen"
+    chosen: "Chosen"
     tell: Callable[[str], None] = field(default=lambda _: None)
     _seen: tuple[int, int] = field(default=(0, 0), init=False)
     _watched_at: float = field(default=0.0, init=False)
@@ -78,12 +78,12 @@ class ServedChampion:
         """
         if self.serving.beside and time.monotonic() - self._watched_at > WATCHES_EVERY_SECONDS:
             self._watched_at = time.monotonic()
-            if told := watch_canary(self._chosen.promotion, self._chosen.therapy, datetime.now(UTC)):
+            if told := watch_canary(self.chosen.promotion, self.chosen.therapy, datetime.now(UTC)):
                 self.tell(told)
-        if (seen := self._chosen.log_stamp()) == self._seen:
+        if (seen := self.chosen.log_stamp()) == self._seen:
             return
         self._seen = seen
-        now = self._chosen.now()
+        now = self.chosen.now()
         if not self.serving.serves(now):
             self.service.begin(now.bundle, now.environment)
             self.tell(f"{now.release} has taken over ({now.plan}{', beside it ' + now.beside if now.beside else ''}).")
@@ -91,7 +91,7 @@ class ServedChampion:
 
 
 @dataclass(frozen=True)
-class _Chosen:
+class Chosen:
     """What is to be served now, as signatures and audit log have it."""
 
     promotion: Promotion
@@ -99,6 +99,7 @@ class _Chosen:
     environment: Mapping[str, str] = field(repr=False)
 
     def now(self) -> Serving:
+        """What a process would be started for."""
         standing = self.promotion.write_standing(self.therapy, datetime.now(UTC))
         version = self.promotion.live(self.therapy)
         return Serving(
@@ -110,6 +111,7 @@ class _Chosen:
         )
 
     def log_stamp(self) -> tuple[int, int]:
+        """Another one once the audit log has grown."""
         if not self.promotion.home.audit_log.exists():
             return 0, 0
         about = self.promotion.home.audit_log.stat()
@@ -135,7 +137,7 @@ def champion_served(home: Home, settings: Settings, therapy: str, *, port: int |
         "POSOLOGY_TOKEN": token,
         "POSOLOGY_DEMO": str(home.kind == "demo").lower(),
     }
-    chosen = _Chosen(Promotion(home, settings, Registry.open(home, settings)), therapy, environment)
+    chosen = Chosen(Promotion(home, settings, Registry.open(home, settings)), therapy, environment)
     seen, serving = chosen.log_stamp(), chosen.now()
     with (
         (home.root / "service.log").open("ab") as log,
