@@ -105,7 +105,7 @@ def _show(told: dict[str, Any], done: str) -> None:
             f"{arm['safe_default_share']:.1%}",
             f"{arm['error_share']:.1%}",
             _interval(arm["feedback"]),
-            _interval(arm["difference"]),
+            "" if arm["arm"] == "policy" else _interval(arm["difference"]),
         ]
         for arm in told["arms"]
     ]
@@ -131,7 +131,11 @@ def _show_guards(found: dict[str, Any], guards: Any) -> None:
     rows = [
         ["safe default share", _share(found["safe_default_share"]), f"at most {guards.safe_default_share:.1%}"],
         ["error share", _share(found["error_share"]), f"at most {guards.error_share:.1%}"],
-        ["mean F less the champion's", _interval(found["difference"]), f"not below -{guards.worse_by:g} beyond chance"],
+        [
+            "mean F less the champion's",
+            _interval(found["difference"]),
+            f"at most {guards.worse_by:g} less, beyond chance",
+        ],
         ["mean F", _interval(found["feedback"]), _lower(guards.least_feedback)],
     ]
     title = f"Guards of the canary: {found['decisions']:,} decisions of {found['patients']:,} patients"

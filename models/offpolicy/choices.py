@@ -64,7 +64,7 @@ class LoggedChoices:
         """
         if getattr(therapy, target) is None:
             raise CannotDo(f"therapy {therapy.name} declares no {target}; policies are valued by F")
-        rows = _some(_explored(tables, target_rows(therapy, tables, target)), most)
+        rows = _some(explored(tables, target_rows(therapy, tables, target)), most)
         patients = rows["user_id"].n_unique()
         if patients < LEAST_PATIENTS:
             raise TooSmall(f"expected decisions with known F of {LEAST_PATIENTS} patients or more, got {patients}")
@@ -121,8 +121,12 @@ class LoggedChoices:
         )
 
 
-def _explored(tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
-    """Without what the standard schedule gave: nothing else had a chance there, so it tells of no other policy."""
+def explored(tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of decisions without those that the standard schedule made.
+
+    Nothing else had a chance there, so they tell of no other policy; in which arm a patient is does not depend
+    on the patient, so the others are a fair sample.
+    """
     scheduled = tables.sessions.filter(pl.col("release").str.ends_with(ON_SCHEDULE))["decision_id"]
     return rows.filter(~pl.col("decision_id").is_in(scheduled.implode())) if scheduled.len() else rows
 

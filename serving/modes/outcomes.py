@@ -27,7 +27,7 @@ def outcomes(engine: sa.Engine, therapy: Therapy, *, since: datetime | None = No
         since: those kept from then on.
 
     Returns:
-        ``user_id``, ``release``, ``arm``, ``is_default`` (for another reason than
+        ``user_id``, ``decided_at``, ``release``, ``arm``, ``is_default`` (for another reason than
         that the patient was never measured), ``is_error`` and ``value`` (F;
         null until it is known).
     """
@@ -40,6 +40,7 @@ def outcomes(engine: sa.Engine, therapy: Therapy, *, since: datetime | None = No
     return pl.DataFrame(
         {
             "user_id": sessions["user_id"],
+            "decided_at": sessions["decided_at"],
             "release": sessions["release"],
             "arm": pl.Series([row["arm"] for row in ordered], dtype=pl.String),
             "is_default": pl.Series([_is_default(row) for row in ordered], dtype=pl.Boolean),

@@ -17,7 +17,7 @@ class ArmReport:
     """One arm under one release. ``feedback`` is the mean F of its decisions; None where too few patients have any.
 
     Attributes:
-        difference: mean F less that of the patients whom the champion's policy decides for.
+        difference: mean F less that of the patients whom the champion's policy decided for in the same time.
     """
 
     arm: str
@@ -59,6 +59,7 @@ def _mean(rows: pl.DataFrame) -> Interval | None:
 
 def _difference(rows: pl.DataFrame, others: pl.DataFrame) -> Interval | None:
     """Patients are in one arm each, so drawing patients draws from both."""
+    others = others.filter(pl.col("decided_at").is_between(rows["decided_at"].min(), rows["decided_at"].max()))
     known = pl.concat([rows, others]).drop_nulls("value")
     is_other = (known["arm"] == POLICY).to_numpy()
     return _interval(known, [~is_other, is_other])

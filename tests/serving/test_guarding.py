@@ -1,5 +1,7 @@
 """A canary is stopped for what it did, and seldom for nothing, however often one looks."""
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,8 @@ from posology.errors import TooSmall
 from serving.modes.guarding import guarded
 from serving.modes.plan import Guards
 from serving.modes.report import arms_report
+
+NOW = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
 def made(*, canary: float, policy: float = 0.6, patients: int = 80, seed: int = 1, **more: list[bool]) -> pl.DataFrame:
@@ -20,6 +24,7 @@ def made(*, canary: float, policy: float = 0.6, patients: int = 80, seed: int = 
     value = np.clip(mean + of_patient + rng.normal(0, 0.1, arm.size), 0, 1)
     found = {
         "user_id": [f"u{number}" for number in np.arange(2 * patients).repeat(5)],
+        "decided_at": [NOW + timedelta(hours=number % 5) for number in range(arm.size)],
         "release": np.where(arm == "canary", "calm-2", "calm-1"),
         "arm": arm,
         "is_default": [False] * arm.size,
