@@ -40,7 +40,7 @@ def create_app(release: Release, store: Store, settings: ServiceSettings, *, clo
     app.add_exception_handler(HTTPException, _no_such_call)
     calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo)
     app.state.modes = calls.modes  # now, so that one that cannot be served does not start
-    for name in ("recommend", "rank", "activate", "feedback", "measurements", "users"):
+    for name in ("recommend", "rank", "activate", "feedback", "measurements", "users", "erase"):
         app.add_api_route(f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock), methods=["POST"])
     app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
     return app

@@ -9,7 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 from models.release import Release
-from serving.fields import read_time
+from serving.erasure import erase_rows
+from serving.fields import Fields, read_time
 from serving.modes.modes import Modes
 from serving.problems import NoConsent, RequestError
 from serving.ranking import answer, answer_rank, decide, draw_seed
@@ -114,6 +115,13 @@ class Calls:
         user = read_user(self.release.therapy, body)
         self.store.add_user(user)
         return {"user_id": user.user_id}
+
+    def erase(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Remove a patient; what files of the home still hold, ``posology erase --pending`` removes."""
+        fields = Fields(body)
+        user_id = fields.needed(fields.identifier, "user_id")
+        fields.finish()
+        return erase_rows(self.store.engine, user_id, now).receipt()
 
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""

@@ -40,6 +40,7 @@ COMMANDS = (
     ("modes",),
     ("serve",),
     ("replay",),
+    ("erase",),
     ("schedule",),
     ("ui",),
 )
