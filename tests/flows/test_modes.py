@@ -12,6 +12,8 @@ import pytest
 
 from flows.beside import STARTED, STOPPED, WIDENED
 from flows.champion import Chosen, ServedChampion, Serving
+from flows.cli.modes import modes
+from flows.cli.review import plan_from
 from flows.home import Home
 from flows.promotion import Promotion
 from flows.release_version import ReleaseVersion
@@ -245,6 +247,38 @@ def test_a_release_that_lost_its_signatures_is_not_promoted_by_its_plan(
     review.sign(version.release, name="Author", meaning="approve", reason="mine", now=now, plan=Plan())
     with pytest.raises(NotSigned, match="cannot be the only one to sign"):
         promotion.switch(version, "bundle:1", by="Ops", now=now + DAY)
+
+
+def test_the_report_says_who_decides_for_whom(
+    promotion: Promotion, used: Used, decide: Callable[..., None], calm_file: Path, capsys: Any
+) -> None:
+    first, second = used(1), used(2, CANARY)
+    decide(second.release, canary_score=60)
+    modes(str(calm_file), watch=False, stop=None, home=promotion.home.root, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["champion"], told["beside"]["release"]) == (first.release, second.release)
+    assert {arm["arm"]: (arm["patients"], arm["decisions"]) for arm in told["arms"]} == {
+        "canary": (33, 99),
+        "policy": (67, 201),
+    }
+    assert told["guards"]["stop"] == ""
+    modes(str(calm_file), watch=False, stop="seen enough", home=promotion.home.root)
+    said = capsys.readouterr().out
+    assert f"{second.release} no longer runs beside the champion." in said
+    assert "seen enough" in said
+
+
+@pytest.mark.parametrize("text", ["mode: shadow", "{mode: shadow}", "file"])
+def test_a_plan_is_yaml_or_a_file_of_it(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text("mode: shadow")
+    assert plan_from(str(file) if text == "file" else text) == SHADOW
+
+
+@pytest.mark.parametrize("text", ["shadow", "mode: [", "mode: half", "", "no such file.yaml"])
+def test_a_plan_that_cannot_be_read_is_said(text: str) -> None:
+    with pytest.raises(CannotDo, match="plan"):
+        plan_from(text)
 
 
 class Unbuilt(Promotion):

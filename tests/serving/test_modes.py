@@ -10,6 +10,7 @@ from models.offpolicy import LoggedChoices
 from models.release import Release, save_release
 from posology.errors import CannotDo, Refused, TooSmall
 from posology.tables import catalogue_of
+from serving.erasure import erase_rows
 from serving.modes import shadow
 from serving.modes.arms import drawn
 from serving.modes.modes import Modes
@@ -172,6 +173,16 @@ def test_a_shadow_is_heard_by_nobody(app_of, stand, enrol, sqlite_store, other) 
         "patients": 3,
         "agreement": 1.0,  # the same predictors, the same seed
     }
+
+
+def test_what_was_considered_for_a_patient_is_erased_with_them(app_of, stand, enrol, sqlite_store, now) -> None:
+    stand(beside="shadow")
+    client = app_of()
+    ask_all(client, enrol, users=2)
+    client.app.state.modes.close()
+    assert erase_rows(sqlite_store.engine, "u0", now).removed["considered"] == 2
+    [told] = agreement(sqlite_store.engine, sqlite_store.therapy)
+    assert told["decisions"] == 2
 
 
 def test_a_shadow_that_breaks_or_lags_delays_nobody(app_of, stand, enrol, sqlite_store, monkeypatch) -> None:
