@@ -13,6 +13,7 @@ from flows.settings import Settings
 from flows.watch import watch_canary
 from posology.errors import PosologyError
 from serving.modes.standing import Standing
+from serving.ranking import where
 from serving.running import Served, serve_bundle
 
 LOOKS_EVERY_SECONDS = 1.0  # at the audit log, whether something was decided
@@ -40,6 +41,8 @@ class ServedChampion:
     """A champion that answers at ``url``.
 
     Attributes:
+        serving: what its process was started for.
+        seen: how long the audit log was at the last look.
         tell: told in words what changes while it is served.
     """
 
@@ -49,8 +52,8 @@ class ServedChampion:
     service: Served
     serving: Serving
     chosen: "Chosen"
+    seen: tuple[int, int] = (0, 0)
     tell: Callable[[str], None] = field(default=lambda _: None)
-    _seen: tuple[int, int] = field(default=(0, 0), init=False)
     _watched_at: float = field(default=0.0, init=False)
 
     @property
@@ -64,9 +67,9 @@ class ServedChampion:
             time.sleep(LOOKS_EVERY_SECONDS)
             try:
                 self.follow()
-            except PosologyError as error:  # what is served goes on; tried again soon
-                self.tell(f"Still {self.release}: {error}")
-                self._seen = (0, 0)
+            except Exception as error:  # whatever broke, what is served goes on; tried again soon
+                self.tell(f"Still {self.release}: {error if isinstance(error, PosologyError) else where(error)}")
+                self.seen = (0, 0)
                 time.sleep(WATCHES_EVERY_SECONDS)
         return self.service.process.returncode
 
@@ -80,9 +83,9 @@ class ServedChampion:
             self._watched_at = time.monotonic()
             if told := watch_canary(self.chosen.promotion, self.chosen.therapy, datetime.now(UTC)):
                 self.tell(told)
-        if (seen := self.chosen.log_stamp()) == self._seen:
+        if (seen := self.chosen.log_stamp()) == self.seen:
             return
-        self._seen = seen
+        self.seen = seen
         now = self.chosen.now()
         if not self.serving.serves(now):
             self.service.begin(now.bundle, now.environment)
@@ -144,6 +147,4 @@ def champion_served(home: Home, settings: Settings, therapy: str, *, port: int |
         serve_bundle(serving.bundle, bento_home=home.bento, port=port, env=serving.environment, log=log) as service,
     ):
         place = "POSOLOGY_TOKEN" if settings.token else str(home.root / "token")
-        served = ServedChampion(service.url, token, place, service, serving, chosen)
-        served._seen = seen
-        yield served
+        yield ServedChampion(service.url, token, place, service, serving, chosen, seen)

@@ -237,6 +237,16 @@ def test_what_was_not_signed_is_not_served(stand, sqlite_store, release, change)
         Modes.open(release, sqlite_store, path)
 
 
+def test_a_standing_lost_while_the_service_runs_changes_nothing(app_of, stand, enrol, file, other) -> None:
+    stand(beside="canary", share=1.0)
+    client = app_of()
+    for ruin in (lambda: file.write_text("{"), file.unlink):
+        ruin()
+        assert {answer["release"] for answer in ask_all(client, enrol, users=1)} == {other.name}
+    stand()
+    assert other.name not in {answer["release"] for answer in ask_all(client, enrol, users=1)}
+
+
 def test_a_damaged_standing_is_said(sqlite_store, release, file) -> None:
     file.write_text("{")
     with pytest.raises(CannotDo, match="damaged"):
