@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from flows.beside import STARTED, STOPPED, WIDENED, Ran, ran_beside
+from flows.beside import Ran
+from flows.companions import Companions
 from flows.evidence_files import check_evidence
 from flows.history import MOVED, MOVING, STAYED, How, Reign, champions_before, reigns, unfinished
 from flows.home import Home
@@ -24,7 +25,7 @@ from posology.errors import CannotDo, NotFound, Refused, first_few
 from posology.files import write_whole
 from posology.guardrails.finding import Verdict
 from serving.modes.plan import Plan
-from serving.modes.standing import Beside, Standing
+from serving.modes.standing import Standing
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Promotion:
             plan = self._review.plan(version)
             self.registry.tag(version, "bundle", bundle)
             if plan.runs_beside:
-                self._begin_beside(version, plan, by=by, now=now)
+                self._companions.begin(version, plan, self.live(version.therapy), by=by, now=now)
             elif not self._is_champion(version, plan):
                 facts = self._begin(version, plan, how="promote", by=by, reason="signed", now=now)
                 self.registry.make_champion(version)
@@ -138,12 +139,11 @@ class Promotion:
 
     def ran_beside(self, therapy: str) -> list[Ran]:
         """All that ran beside the champions, oldest first."""
-        return ran_beside(self._log.records(), therapy)
+        return self._companions.ran(therapy)
 
     def beside(self, therapy: str) -> Ran | None:
         """What runs beside the champion now."""
-        ran = self.ran_beside(therapy)
-        return ran[-1] if ran and ran[-1].until is None else None
+        return self._companions.running(therapy)
 
     def stop_beside(self, therapy: str, *, reason: str, by: str, now: datetime) -> Ran:
         """Give everybody back to the champion; what ran beside it only watched or had a share."""
@@ -153,15 +153,15 @@ class Promotion:
             running = self.beside(therapy)
             if running is None:
                 raise NotFound(f"Nothing runs beside the champion of {therapy}.")
-            self._log.append(STOPPED, {**_named(running), "reason": reason, "by": by}, now)
-            self._write_standing(therapy, now)
+            self._companions.end(running, reason=reason, by=by, now=now)
+            self._write_without_beside(running)
         return running
 
     def widen(self, running: Ran, now: datetime) -> None:
         """Have a canary take its next step, unless somebody was quicker."""
         with self.home.lock(f"champion-{running.therapy}"):
             if self.beside(running.therapy) == running:
-                self._log.append(WIDENED, {**_named(running), "step": running.step + 1}, now)
+                self._companions.widen(running, now)
                 self._write_standing(running.therapy, now)
 
     def write_standing(self, therapy: str, now: datetime) -> Standing:
@@ -176,17 +176,9 @@ class Promotion:
             self._settle(therapy, now)
             return self._write_standing(therapy, now)
 
-    def _write_standing(self, therapy: str, now: datetime) -> Standing:
-        champion, reign = self.live(therapy), self.history(therapy)[-1]
-        standing = Standing(
-            digest=champion.tags["release_digest"],
-            since=reign.since.isoformat(),
-            signatures=tuple(one.model_dump() for one in self._review.required(champion)),
-            plan=reign.plan,
-            beside=self._checked_beside(therapy, now),
-        )
-        write_whole(self.approval_file(champion), standing.model_dump_json())
-        return standing
+    @property
+    def _companions(self) -> Companions:
+        return Companions(self.registry, self._review, self._log)
 
     @property
     def _log(self) -> AuditLog:
@@ -196,52 +188,28 @@ class Promotion:
     def _review(self) -> Review:
         return Review(self.home, self.settings, self.registry)
 
+    def _write_standing(self, therapy: str, now: datetime) -> Standing:
+        champion, reign = self.live(therapy), self.history(therapy)[-1]
+        standing = Standing(
+            digest=champion.tags["release_digest"],
+            since=reign.since.isoformat(),
+            signatures=tuple(one.model_dump() for one in self._review.required(champion)),
+            plan=reign.plan,
+            beside=self._companions.standing(therapy, now),
+        )
+        write_whole(self.approval_file(champion), standing.model_dump_json())
+        return standing
+
+    def _write_without_beside(self, ended: Ran) -> None:
+        """Whatever became of the champion's signatures since."""
+        file = self.approval_file(self.registry.version(ended.therapy, ended.champion))
+        standing = Standing.model_validate_json(file.read_text(encoding="utf-8"))
+        write_whole(file, standing.model_copy(update={"beside": None}).model_dump_json())
+
     def _is_champion(self, version: ReleaseVersion, plan: Plan) -> bool:
         champion, past = self.registry.champion(version.therapy), self.history(version.therapy)
         is_live = champion and past and champion.version == past[-1].version == version.version
         return bool(is_live) and past[-1].plan == plan
-
-    def _begin_beside(self, version: ReleaseVersion, plan: Plan, *, by: str, now: datetime) -> None:
-        """Run a release beside the champion; what ran there before ends."""
-        champion, running = self.live(version.therapy), self.beside(version.therapy)
-        if running and (running.version, running.plan) == (version.version, plan):
-            return
-        if champion.version == version.version:
-            raise CannotDo(f"{version.release} is the champion: it cannot run beside itself; sign it for mode full.")
-        from models.release import Release
-        from serving.modes.modes import refuse_other_therapy
-
-        refuse_other_therapy(*(Release.load(self.registry.download(one)) for one in (version, champion)))
-        facts = {
-            "therapy": version.therapy,
-            "release": version.release,
-            "version": version.version,
-            "champion": champion.version,
-            "plan": plan.model_dump(mode="json"),
-            "by": by,
-            "approved_by": [one.name for one in self._review.required(version)],
-        }
-        self._log.append(STARTED, facts, now)
-
-    def _checked_beside(self, therapy: str, now: datetime) -> Beside | None:
-        running = self.beside(therapy)
-        if running is None:
-            return None
-        version = self.registry.version(therapy, running.version)
-        folder = self.registry.download(version)
-        try:
-            self._review.required(version)
-            check_evidence(version, folder)
-        except Refused as error:
-            self._log.append(STOPPED, {**_named(running), "reason": str(error), "by": "signatures"}, now)
-            return None
-        return Beside(
-            release=version.release,
-            digest=version.tags["release_digest"],
-            folder=folder,
-            mode="canary" if running.plan.mode == "canary" else "shadow",
-            share=running.share,
-        )
 
     def _begin(
         self,
@@ -273,7 +241,3 @@ class Promotion:
             champion = self.registry.champion(therapy)
             happened = champion is not None and champion.version == begun.facts["version"]
             self._log.append(MOVED if happened else STAYED, begun.facts, now)
-
-
-def _named(running: Ran) -> dict[str, object]:
-    return {"therapy": running.therapy, "release": running.release, "version": running.version}

@@ -169,6 +169,15 @@ def test_a_stop_needs_a_reason_and_no_signature(promotion: Promotion, used: Used
     assert AuditLog(home.audit_log).verify()
 
 
+def test_a_stop_reaches_the_service_though_the_champion_was_rejected(
+    promotion: Promotion, used: Used, review: Review, now: datetime
+) -> None:
+    first, _ = used(1), used(2, CANARY)
+    review.sign(first.release, name="Grace", meaning="reject", reason="it hurts", now=now + 3 * DAY)
+    promotion.stop_beside("calm", reason="it hurts too", by="Ada", now=now + 3 * DAY)
+    assert standing(promotion, first).beside is None
+
+
 @pytest.fixture
 def decide(settings: Settings, calm: Any, now: datetime) -> Callable[..., None]:
     """Keeps 300 decisions of 100 patients, a third of them the canary's, with feedback."""
