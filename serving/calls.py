@@ -9,11 +9,11 @@ from typing import Any
 from uuid import uuid4
 
 from models.release import Release
-from serving.fields import read_time
 from serving.problems import NoConsent, RequestError
 from serving.ranking import answer, answer_rank, decide, draw_seed
 from serving.records import Decision
 from serving.requests import read_activation, read_feedback, read_measurement, read_recommend, read_user
+from serving.shapes import read_time
 from serving.store import Store
 
 Body = Mapping[str, Any]
@@ -75,13 +75,13 @@ class Calls:
 
     def activate(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep that a decision's content was shown."""
-        decision_id = read_activation(body)
+        decision_id = read_activation(self.release, body)
         self.store.activate(decision_id, now)
         return {"decision_id": decision_id}
 
     def feedback(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep what came back after a decision."""
-        asked = read_feedback(self.release.therapy, body)
+        asked = read_feedback(self.release, body)
         received = asked.received(now)
         if asked.received_at is not None:
             self._refuse_future("received_at", asked.received_at, now)
@@ -92,7 +92,7 @@ class Calls:
 
     def measurements(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep a reading."""
-        measurement = read_measurement(self.release.therapy, body)
+        measurement = read_measurement(self.release, body)
         self._refuse_future("measured_at", measurement.measured_at, now)
         self._refuse_without_consent(measurement.user_id)
         self.store.add_measurement(measurement)
@@ -100,7 +100,7 @@ class Calls:
 
     def users(self, body: Body, _now: datetime) -> dict[str, Any]:
         """Keep a patient."""
-        user = read_user(self.release.therapy, body)
+        user = read_user(self.release, body)
         self.store.add_user(user)
         return {"user_id": user.user_id}
 
