@@ -43,6 +43,7 @@ def champion_served(home: Home, settings: Settings, therapy: str, *, port: int |
         "POSOLOGY_FILES": str(settings.files.expanduser().absolute()),
         "POSOLOGY_TOKEN": token,
         "POSOLOGY_APPROVAL": str(promotion.approval_file(version)),
+        "POSOLOGY_PLAN_KEY": str(home.root / "plan.key"),
         "POSOLOGY_DEMO": str(home.kind == "demo").lower(),
     }
     with (

@@ -13,15 +13,18 @@ from starlette.exceptions import HTTPException
 from models.release import Release
 from posology.errors import PosologyError
 from serving.calls import Calls, moment
+from serving.deciding.again import KEY_HEADER, checked_key
 from serving.guards import BearerToken, InFlightLimit
 from serving.json_body import read_json
+from serving.plans.signing import PlanKey
 from serving.problems import BROKEN, Problem, RequestError, problem_of
 from serving.ranking import where
+from serving.routes import POSTED, Route
 from serving.settings import ServiceSettings
 from serving.store import Store
 
 Clock = Callable[[], datetime]
-Answering = Callable[[dict[str, Any], datetime], dict[str, Any]]
+Answering = Callable[..., dict[str, Any]]  # body, time, and a key where the route takes one
 NOW_HEADER = "Posology-Now"
 
 log = logging.getLogger("posology.serving")
@@ -38,18 +41,25 @@ def create_app(release: Release, store: Store, settings: ServiceSettings, *, clo
     app.add_middleware(InFlightLimit, limit=settings.max_in_flight)
     app.add_middleware(BearerToken, token=settings.token.get_secret_value())
     app.add_exception_handler(HTTPException, _no_such_call)
-    calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo)
-    for name in ("recommend", "rank", "activate", "feedback", "measurements", "users"):
-        app.add_api_route(f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock), methods=["POST"])
+    plan_key = PlanKey.open(settings.plan_key) if settings.plan_key else None
+    calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo, plan_key=plan_key)
+    for route in POSTED:
+        app.add_api_route(f"/v1/{route.path}", _endpoint(route, calls, settings, clock), methods=["POST"])
     app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
+    app.add_api_route("/openapi.json", _answered(lambda _: run_in_threadpool(calls.openapi)), methods=["GET"])
     return app
 
 
-def _endpoint(call: Answering, settings: ServiceSettings, clock: Clock) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _endpoint(
+    route: Route, calls: Calls, settings: ServiceSettings, clock: Clock
+) -> Callable[[Request], Awaitable[JSONResponse]]:
+    call: Answering = getattr(calls, route.name)
+
     async def answer(request: Request) -> dict[str, Any]:
         now = moment(request.headers.get(NOW_HEADER), clock(), is_demo=settings.demo)
         body = read_json(await _bytes(request, settings.max_body_bytes))
-        return await run_in_threadpool(call, body, now)  # predictions and disks take time: not on the loop
+        key = {"key": checked_key(request.headers.get(KEY_HEADER))} if route.takes_key else {}
+        return await run_in_threadpool(call, body, now, **key)  # predictions and disks take time: not on the loop
 
     return _answered(answer)
 

@@ -6,14 +6,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from models.release import Release
+from serving.deciding.deciding import Deciding
+from serving.deciding.overriding import override
+from serving.openapi import document_of
+from serving.plans.keeping import Plans
+from serving.plans.signing import PlanKey
 from serving.problems import NoConsent, RequestError
-from serving.ranking import answer, answer_rank, decide, draw_seed
-from serving.records import Decision
-from serving.requests import read_activation, read_feedback, read_measurement, read_recommend, read_user
-from serving.shapes import read_time
+from serving.ranking import answer_rank, draw_seed
+from serving.requests import (
+    read_activation,
+    read_feedback,
+    read_measurement,
+    read_override,
+    read_plan,
+    read_recommend,
+    read_reconcile,
+    read_session_plan,
+    read_user,
+    read_withdrawal,
+)
+from serving.shapes import bodies_of, read_time
 from serving.store import Store
 
 Body = Mapping[str, Any]
@@ -26,6 +40,7 @@ class Calls:
 
     Attributes:
         started_at: when the service began to serve the release.
+        plan_key: signs plans for days without network; none are made without it.
         future_is_allowed: a demo's callers set the time, so nothing is too late.
     """
 
@@ -34,39 +49,36 @@ class Calls:
     started_at: datetime
     approval: Path | None = None
     future_is_allowed: bool = False
+    plan_key: PlanKey | None = None
 
-    def recommend(self, body: Body, now: datetime) -> dict[str, Any]:
+    def recommend(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
         """Decide for a stored user; the decision is on disk before it is answered."""
         asked = read_recommend(self.release, body)
-        self._refuse_without_consent(asked.user_id)
-        revision = self.store.revision(asked.user_id)
-        choice = decide(
-            self.release,
-            self.store.course(asked.user_id, self.release.contents, revision=revision),
-            now=now,
-            context=asked.context,
-            candidates=asked.candidates,
-            seed=draw_seed() if asked.seed is None else asked.seed,
-        )
-        answered = answer(self.release, choice)
-        decision = Decision(
-            decision_id=uuid4().hex,
-            user_id=asked.user_id,
-            decided_at=now,
-            content_id=choice.content_id,
-            eligible=tuple(item.content_id for item in choice.ranking if item.eligible),
-            probability=choice.probability,
-            release=self.release.name,
-            context=asked.context,
-            source=choice.source,
-            reasons=choice.reasons,
-            seed=choice.seed,
-            candidates=asked.candidates,
-            ranking=tuple(answered["ranking"]),
-            course_revision=revision,
-        )
-        self.store.add_decision(decision)
-        return {"decision_id": decision.decision_id, **answered}
+        self._refuse_without_consent(asked.user_id, now)
+        return self._deciding.once(asked, now, key)
+
+    def session_plan(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
+        """Decide several times for one session; each decision sees those before it as given."""
+        asked = read_session_plan(self.release, body)
+        self._refuse_without_consent(asked.each.user_id, now)
+        return {"decisions": self._deciding.several(asked.each, asked.contents, now, key)}
+
+    def plan(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
+        """Decide for days without network, signed; nothing counts as given until it is reconciled."""
+        asked = read_plan(self.release, body)
+        self._refuse_without_consent(asked.user_id, now)
+        return self._plans.make(asked, now, key)
+
+    def plan_reconcile(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Keep what of a plan was given, and when."""
+        asked = read_reconcile(self.release, body)
+        last = max(asked.delivered.values(), default=now)
+        self._refuse_without_consent(self._plans.user_of(asked), last)
+        return self._plans.reconcile(asked, now)
+
+    def override(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Keep that a clinician gives another content than the one decided."""
+        return override(self.release, self.store, read_override(self.release, body), now)
 
     def rank(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a user who is not stored; nothing is written."""
@@ -94,7 +106,7 @@ class Calls:
         """Keep a reading."""
         measurement = read_measurement(self.release, body)
         self._refuse_future("measured_at", measurement.measured_at, now)
-        self._refuse_without_consent(measurement.user_id)
+        self._refuse_without_consent(measurement.user_id, measurement.measured_at)
         self.store.add_measurement(measurement)
         return {"user_id": measurement.user_id}
 
@@ -103,6 +115,14 @@ class Calls:
         user = read_user(self.release, body)
         self.store.add_user(user)
         return {"user_id": user.user_id}
+
+    def withdraw(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Keep that a patient withdrew consent: from then on nothing is decided or kept."""
+        user_id, withdrawn_at = read_withdrawal(self.release, body)
+        if withdrawn_at is not None:
+            self._refuse_future("withdrawn_at", withdrawn_at, now)
+        self.store.withdraw_consent(user_id, withdrawn_at or now)
+        return {"user_id": user_id}
 
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""
@@ -115,11 +135,27 @@ class Calls:
             "therapy": {"name": therapy.name, "title": therapy.title, "version": therapy.version},
             "signatures": approval.get("signatures", []),
             "since": approval.get("since", self.started_at.isoformat()),
+            "plan_key": self.plan_key.public if self.plan_key else None,
         }
 
-    def _refuse_without_consent(self, user_id: str) -> None:
-        if not self.store.user(user_id).consent:
+    def openapi(self) -> dict[str, Any]:
+        """The calls as an OpenAPI document, with what this release's therapy declares."""
+        return document_of(bodies_of(self.release))
+
+    @property
+    def _deciding(self) -> Deciding:
+        return Deciding(self.release, self.store)
+
+    @property
+    def _plans(self) -> Plans:
+        return Plans(self.release, self.store, self.plan_key)
+
+    def _refuse_without_consent(self, user_id: str, at: datetime) -> None:
+        user = self.store.user(user_id)
+        if not user.consent:
             raise NoConsent("the user has not consented")
+        if user.consent_withdrawn_at is not None and at >= user.consent_withdrawn_at:
+            raise NoConsent("the user has withdrawn consent")
 
     def _refuse_future(self, field: str, time: datetime, now: datetime) -> None:
         if time > now + CLOCKS_MAY_DIFFER and not self.future_is_allowed:

@@ -52,6 +52,7 @@ class Decision(_Row):
     Attributes:
         ranking: every content with probability, predictions and reasons, as answered.
         course_revision: the revision of the user's course it was computed from.
+        plan_id: the plan for days without network that it was part of.
     """
 
     decision_id: str
@@ -68,6 +69,7 @@ class Decision(_Row):
     candidates: tuple[str, ...] | None = None
     ranking: tuple[Mapping[str, Any], ...] | None = None
     course_revision: int | None = None
+    plan_id: str | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Decision":
@@ -85,3 +87,46 @@ class Feedback(_Row):
     decision_id: str
     received_at: datetime | None
     declared: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Override(_Row):
+    """A clinician's content in place of the one decided.
+
+    Attributes:
+        reasons: codes that blocked the content in that decision, which the clinician was told.
+    """
+
+    decision_id: str
+    content_id: str
+    by: str
+    reason: str
+    overridden_at: datetime
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan(_Row):
+    """Decisions for days without network, as they were signed.
+
+    Attributes:
+        request: what it was asked for, with the seed and the beginning that were settled on.
+        document: what was answered, with its signature.
+        rankings: of each decision in turn every content with probability, predictions and reasons.
+        course_revision: the revision of the user's course it was computed from.
+    """
+
+    plan_id: str
+    user_id: str
+    issued_at: datetime
+    release: str
+    request: Mapping[str, Any]
+    document: Mapping[str, Any]
+    rankings: tuple[Any, ...]
+    course_revision: int
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Plan":
+        """The plan a stored row holds."""
+        values: dict[str, Any] = {field.name: row[field.name] for field in fields(cls)}
+        return cls(**{**values, "rankings": tuple(values["rankings"])})

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from models.release import Release
 from posology.errors import CannotDo, NotFound
 from serving.database import open_database, reading
+from serving.plans.replaying import planned_again
 from serving.ranking import answer, decide
 from serving.records import Decision
 from serving.schema import decisions
@@ -79,19 +80,25 @@ def replay(release: Release, store: Store, decision: Decision) -> Replayed:
         raise CannotDo(
             f"decision {decision.decision_id} was made by release {decision.release}; expected {release.name}"
         )
+    again = _made_again(release, store, decision)
+    eligible = [item["content_id"] for item in again["ranking"] if item["eligible"]]
+    logged = {name: _plain(getattr(decision, name)) for name in (*_TOLD, "eligible")}
+    made = {**{name: again[name] for name in _TOLD}, "eligible": eligible}
+    return Replayed(decision.decision_id, tuple(_differences(logged, made)))
+
+
+def _made_again(release: Release, store: Store, decision: Decision) -> dict[str, Any]:
+    if decision.plan_id is not None:
+        return planned_again(release, store, decision, store.plan(decision.plan_id))
     choice = decide(
         release,
         store.course(decision.user_id, release.contents, revision=decision.course_revision),
         now=decision.decided_at,
         context=decision.context,
         candidates=decision.candidates,
-        seed=decision.seed,
+        seed=decision.seed or 0,
     )
-    again = answer(release, choice)
-    eligible = [item["content_id"] for item in again["ranking"] if item["eligible"]]
-    logged = {name: _plain(getattr(decision, name)) for name in (*_TOLD, "eligible")}
-    made = {**{name: again[name] for name in _TOLD}, "eligible": eligible}
-    return Replayed(decision.decision_id, tuple(_differences(logged, made)))
+    return answer(release, choice)
 
 
 _TOLD = ("content_id", "probability", "source", "reasons", "seed", "ranking")

@@ -90,7 +90,7 @@ class OverrideRequest:
 class ReconcileRequest:
     """The body of ``/v1/plan/reconcile``: a signed plan and, by decision, when its content was given."""
 
-    plan: Mapping[str, Any]
+    signed: str
     delivered: dict[str, datetime]
 
 
@@ -119,7 +119,7 @@ def read_reconcile(release: Release, body: Body) -> ReconcileRequest:
     given = {row["decision_id"]: row["at"] for row in read["delivered"]}
     if len(given) < len(read["delivered"]):
         raise RequestError("a decision stands twice", field="delivered")
-    return ReconcileRequest(read["plan"], given)
+    return ReconcileRequest(read["signed"], given)
 
 
 def read_rank(release: Release, body: Body) -> RankRequest:

@@ -18,6 +18,8 @@ class ServiceSettings(BaseSettings):
         files: folder of the pictures that patients' columns name; without it they count as missing.
         token: what callers send as ``Authorization: Bearer``.
         demo: lets a caller set the time with the header ``Posology-Now``.
+        plan_key: file of the key that plans for days without network are signed with, made when it is not there;
+            without it no plans are made.
         approval: JSON file ``{"since", "signatures"}`` that ``/v1/release`` shows.
         max_body_bytes: a larger body is refused.
         max_in_flight: a call beyond this many at once is answered 429.
@@ -30,6 +32,7 @@ class ServiceSettings(BaseSettings):
     token: SecretStr = Field(min_length=1)
     demo: bool = False
     approval: Path | None = None
+    plan_key: Path | None = None
     max_body_bytes: int = Field(default=1_000_000, ge=1_000)
     max_in_flight: int = Field(default=64, ge=1)
 

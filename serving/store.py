@@ -19,8 +19,8 @@ from posology.tables import Tables
 from posology.therapy import Therapy
 from serving.bulk import load_tables, recorded_by, session_rows
 from serving.database import open_database, reading, rows_of, writing
-from serving.records import Decision, Feedback, Measurement, User
-from serving.schema import activations, decisions, feedback, measurements, users
+from serving.records import Decision, Feedback, Measurement, Override, Plan, User
+from serving.schema import activations, decisions, feedback, measurements, overrides, plans, users
 
 Row = Mapping[str, Any]
 Clock = Callable[[], datetime]
@@ -88,6 +88,34 @@ class Store:
         """Keep that a decision's content was shown; the first time counts."""
         row = {"decision_id": decision_id, "activated_at": at}
         self._add(activations, row, self.decision(decision_id).user_id, ignoring=("activated_at",))
+
+    def override(self, override: Override) -> None:
+        """Keep what a clinician gave instead; again with the same words changes nothing, the first time counts.
+
+        Raises:
+            Conflict: the decision's own content was already shown or answered, or overridden by another.
+        """
+        key = {"decision_id": override.decision_id}
+        if any(self._has(table, key) for table in (activations, feedback)) and not self._has(overrides, key):
+            raise Conflict("this decision's content was already shown or answered; ask for a new decision")
+        user_id = self.decision(override.decision_id).user_id
+        self._add(overrides, override.as_row(), user_id, ignoring=("overridden_at", "reasons"))
+
+    def add_plan(self, plan: Plan) -> None:
+        """Keep a plan as it was signed."""
+        self._add(plans, plan.as_row(), plan.user_id)
+
+    def plan(self, plan_id: str) -> Plan:
+        """A plan as added."""
+        return Plan.from_row(self._one(plans, plan_id=plan_id))
+
+    def withdraw_consent(self, user_id: str, at: datetime) -> None:
+        """Keep that the user withdrew consent; the first time counts."""
+        mine = (users.c.therapy == self.therapy.name) & (users.c.user_id == user_id)
+        first = sa.func.coalesce(users.c.consent_withdrawn_at, at)
+        with writing(self.engine) as connection:
+            if connection.execute(sa.update(users).where(mine).values(consent_withdrawn_at=first)).rowcount == 0:
+                raise NotFound(_NO_USER)
 
     def user(self, user_id: str) -> User:
         """A patient as added."""
@@ -162,7 +190,7 @@ class Store:
         with writing(self.engine) as connection:
             found = rows_of(connection, _by_key(users, row))
             if found:
-                _refuse_difference(users, found[0], row)
+                _refuse_difference(users, found[0], row, ("consent_withdrawn_at",))
             else:
                 connection.execute(users.insert().values({**row, "revision": 0, "recorded_at": self.clock()}))
 
@@ -194,22 +222,30 @@ class Store:
     def _row(self, values: Row) -> dict[str, Any]:
         return {"therapy": self.therapy.name, **values}
 
+    def _has(self, table: sa.Table, key: Mapping[str, str]) -> bool:
+        with reading(self.engine) as connection:
+            return bool(rows_of(connection, _by_key(table, self._row(key))))
+
     def _one(self, table: sa.Table, **key: str) -> Row:
         with reading(self.engine) as connection:
             found = rows_of(connection, _by_key(table, self._row(key)))
         if not found:
-            raise NotFound(_NO_USER if table is users else _NO_DECISION)
+            raise NotFound(_ABSENT[table.name])
         return found[0]
 
 
 _NO_USER = "no such user; send POST /v1/users first"
 _NO_DECISION = "no such decision; expected a decision_id that POST /v1/recommend answered"
+_NO_PLAN = "no such plan; expected one that POST /v1/plan answered"
+_ABSENT = {"users": _NO_USER, "decisions": _NO_DECISION, "plans": _NO_PLAN}
 _CONFLICTS = {
     "users": "this user is already there with other values",
     "measurements": "this user already has another score at this time",
     "decisions": "this decision is already there with other values",
     "feedback": "this decision already has other feedback",
     "activations": "this decision was already shown",
+    "overrides": "this decision was already overridden with other words",
+    "plans": "this plan is already there with other values",
 }
 
 

@@ -1,16 +1,18 @@
 """The bodies of all calls, as a release and its therapy have them."""
 
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from models.release import Release
 from posology.therapy import Columns, Therapy
-from serving.shapes.objects import Field, Object, Rows, Signed
+from serving.per_release import per_release
+from serving.shapes.objects import Field, Object, Rows
 from serving.shapes.values import LONGEST_NOTE, Declared, Number, OneOf, Shape, Text, Texts, Time, Whole, YesNo
 
 LARGEST_SEED = 2**63 - 1
 MOST_CONTENTS = 20  # of one session
 MOST_DAYS = 30  # of a plan
+LONGEST_PLAN = 500_000  # letters of one
 EXAMPLE_DECISION = "8e77c0f2b1d94d0f9a6f3a5e0c6d2b41"
 USER_ID = Field(Text("p-1"), "the app's name for the patient; nothing that tells who it is")
 DECISION_ID = Field(Text(EXAMPLE_DECISION), "as the decision was answered")
@@ -81,7 +83,7 @@ class Bodies:
         about = "of the plan, what was given; what is not listed was not given"
         return Object(
             {
-                "plan": Field(Signed(), "the signed plan as it came"),
+                "signed": Field(Text("eyJhbGciOiJFZERTQSJ9.e30.c2ln", LONGEST_PLAN), "of the plan, as it came"),
                 "delivered": Field(Rows(row, most=MOST_DAYS * MOST_CONTENTS), about),
             }
         )
@@ -170,20 +172,9 @@ class Bodies:
         return {**own, **_declared(self.therapy.context), **_declared(feedback)}
 
 
+@per_release
 def bodies_of(release: Release) -> Bodies:
-    """The bodies of a release's calls, worked out once for each of the latest releases."""
-    return _bodies(_Named(release.name, release))
-
-
-@dataclass(frozen=True)
-class _Named:
-    name: str
-    release: Release = field(compare=False)
-
-
-@lru_cache(maxsize=8)
-def _bodies(named: _Named) -> Bodies:
-    release = named.release
+    """The bodies of a release's calls."""
     return Bodies(release.therapy, tuple(release.contents["content_id"]), release.name)
 
 

@@ -1,7 +1,7 @@
 """Shapes of JSON objects and of lists of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from posology.errors import first_few
@@ -79,20 +79,6 @@ class Rows:
     def example(self) -> list[dict[str, Any]]:
         """One row."""
         return [self.row.example]
-
-
-@dataclass(frozen=True)
-class Signed:
-    """A plan as it was answered: whoever reads it holds it to its signature, which no field survives changed."""
-
-    schema: Mapping[str, Any] = field(default_factory=lambda: {"$ref": "#/components/schemas/Plan"})
-    example: Mapping[str, Any] = field(default_factory=lambda: {"plan_id": "…", "signature": "…"})
-
-    def read(self, value: Any, at: str) -> dict[str, Any]:
-        """The object."""
-        if not isinstance(value, dict):
-            raise RequestError("expected the plan, an object", field=at)
-        return value
 
 
 def _read(one: Field, value: Any, at: str) -> Any:
