@@ -111,11 +111,11 @@ class Store:
 
     def withdraw_consent(self, user_id: str, at: datetime) -> None:
         """Keep that the user withdrew consent; the first time counts."""
+        self.user(user_id)
         mine = (users.c.therapy == self.therapy.name) & (users.c.user_id == user_id)
-        first = sa.func.coalesce(users.c.consent_withdrawn_at, at)
         with writing(self.engine) as connection:
-            if connection.execute(sa.update(users).where(mine).values(consent_withdrawn_at=first)).rowcount == 0:
-                raise NotFound(_NO_USER)
+            first = mine & users.c.consent_withdrawn_at.is_(None)
+            connection.execute(sa.update(users).where(first).values(consent_withdrawn_at=at))
 
     def user(self, user_id: str) -> User:
         """A patient as added."""
