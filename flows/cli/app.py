@@ -16,6 +16,7 @@ from flows.cli import (
     evaluate,
     importing,
     learn,
+    openapi,
     records,
     replay,
     review,
@@ -71,6 +72,7 @@ app.command()(review.promote)
 app.command()(review.rollback)
 app.command()(review.history)
 app.command()(run.serve)
+app.command()(openapi.openapi)
 app.command()(replay.replay)
 app.command()(learn.schedule)
 app.command()(run.ui)

@@ -1,6 +1,6 @@
 """A client of the ``/v1`` calls for apps: needs httpx and nothing of the server, so this folder can be copied."""
 
-from serving.client.answers import (
+from .answers import (
     Contribution,
     Decision,
     DecisionKept,
@@ -16,8 +16,8 @@ from serving.client.answers import (
     SessionPlan,
     UserKept,
 )
-from serving.client.client import Client
-from serving.client.errors import (
+from .client import Client
+from .errors import (
     CallError,
     ConflictError,
     InvalidError,

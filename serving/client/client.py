@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import httpx
 
-from serving.client.answers import (
+from .answers import (
     Decision,
     DecisionKept,
     Override,
@@ -22,7 +22,7 @@ from serving.client.answers import (
     UserKept,
     read_answer,
 )
-from serving.client.errors import CallError, UnavailableError, error_of
+from .errors import CallError, UnavailableError, error_of
 
 Answer = TypeVar("Answer")
 Json = Mapping[str, Any]

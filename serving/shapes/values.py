@@ -162,7 +162,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number within a range."""
+    """A whole number within a range; 3.0 is one, as JSON Schema has it."""
 
     low: int
     high: int
@@ -170,6 +170,8 @@ class Whole:
 
     def read(self, value: Any, at: str) -> int:
         """The number."""
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not self.low <= value <= self.high:
             raise RequestError(f"expected a whole number from {self.low} to {self.high}", field=at)
         return value

@@ -38,6 +38,7 @@ COMMANDS = (
     ("rollback",),
     ("history",),
     ("serve",),
+    ("openapi",),
     ("replay",),
     ("schedule",),
     ("ui",),
