@@ -12,11 +12,15 @@ lint:
 
 # the tests, on two cores; a file stays together so that its servers are started once
 test:
-    uv run pytest -n 2 --dist loadfile -m "not slow"
+    uv run pytest -n 2 --dist loadfile -m "not slow and not thorough"
 
 # the tests that wait: whole processes killed and a schedule that fires; CI runs them after the check
 slow:
     uv run pytest -n 2 --dist loadgroup -m slow
+
+# more seeds and other ways through what CI has tested once; before a release
+thorough:
+    uv run pytest -n 2 --dist loadgroup -m thorough
 
 # set formatting and what can be mended by machine
 fix:

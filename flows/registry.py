@@ -1,7 +1,7 @@
 """The releases MLflow's registry holds, and which of them is candidate, champion and previous."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -71,6 +71,16 @@ class Registry:
     def version(self, therapy: str, version: str) -> ReleaseVersion:
         """One version as it is now. Asked one by one: a search leaves the aliases out."""
         return _as_release(therapy, self._client.get_model_version(therapy + SUFFIX, version))
+
+    def learnt_from(self, therapy: str, data_versions: Collection[str]) -> list[ReleaseVersion]:
+        """The releases that were trained on these data, the newest first."""
+        found: list[ReleaseVersion] = []
+        page, name = None, therapy + SUFFIX
+        while page != "":
+            versions = self._client.search_model_versions(f"name = '{name}'", page_token=page)
+            found += [self.version(therapy, str(one.version)) for one in versions if _is_of(one, data_versions)]
+            page = versions.token or ""
+        return found
 
     def therapies(self) -> list[str]:
         """Names of the therapies that have a registered release."""
@@ -180,6 +190,10 @@ def prepare(home: Home, settings: Settings) -> None:
             raise ServiceDown(
                 f"MLflow does not answer at POSOLOGY_MLFLOW_TRACKING_URI: {type(error).__name__}."
             ) from error
+
+
+def _is_of(version: "ModelVersion", data_versions: Collection[str]) -> bool:
+    return version.tags.get(COMPLETED) == "true" and version.tags.get("data_version") in data_versions
 
 
 def _as_release(therapy: str, found: "ModelVersion") -> ReleaseVersion:

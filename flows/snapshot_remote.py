@@ -73,6 +73,23 @@ class SnapshotRemote:
                 self._write(repo, snapshot)
         return [snapshot.name for snapshot in chosen if snapshot.name not in there]
 
+    def remove(self, names: Sequence[str]) -> None:
+        """Remove snapshots that are there: first their records, then the objects that no other snapshot needs."""
+        there = {record["id"]: record for record in self.records()}
+        gone = [there.pop(name) for name in names if name in there]
+        if not gone:
+            return
+        with self._opened(self._repository()) as repo:
+            files, index = self._index(repo)
+            objects = repo.cloud.get_remote(NAME).odb
+            needed = {one for record in there.values() for one in _objects(objects, record["dvc"]["md5"])}
+            unneeded = {one for record in gone for one in _objects(objects, record["dvc"]["md5"])} - needed
+            for record in gone:
+                files.rm_file(files.join(index, f"{record['id']}.json"))
+            for one in unneeded:
+                if objects.exists(one):
+                    objects.fs.remove(objects.oid_to_path(one))
+
     def pull(self, names: Sequence[str] = ()) -> list[str]:
         """Fetch snapshots, all that the remote has when none are named; gives the ids that were not whole here.
 
@@ -170,16 +187,23 @@ class SnapshotRemote:
         return [found[name] for name in names or found]
 
 
-def _remove_incomplete(repo: Any, version: str) -> None:
-    """Remove what is cut off in the remote, for DVC sends no file of a folder whose list of files is there already."""
+def _objects(database: Any, version: str) -> list[str]:
+    """The list of a folder's files, and the files."""
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_data.hashfile.tree import Tree
 
+    if not database.exists(version):
+        return []
+    return [version, *(part.value for _, (_, part) in Tree.load(database, HashInfo("md5", version)).iteritems())]
+
+
+def _remove_incomplete(repo: Any, version: str) -> None:
+    """Remove what is cut off in the remote, for DVC sends no file of a folder whose list of files is there already."""
     here, there = repo.cache.local, repo.cloud.get_remote(NAME).odb
     if not there.exists(version):
         return
-    parts = [part.value for _, (_, part) in Tree.load(here, HashInfo("md5", version)).iteritems()]
-    cut_off = [part for part in (version, *parts) if not _is_as_long(part, here, there)]
+    parts = _objects(here, version)
+    cut_off = [part for part in parts if not _is_as_long(part, here, there)]
     for part in {version, *cut_off} if cut_off else ():
         if there.exists(part):
             there.fs.remove(there.oid_to_path(part))

@@ -2,19 +2,21 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flows.home import Home
-from flows.versioning import add_to_dvc, ensure_repository
+from flows.versioning import add_to_dvc, ensure_repository, note_of
 from flows.workspace import read_json, write_json
 from posology.digests import digest_of_file, digest_of_folder
 from posology.errors import CannotDo, NotFound
 from posology.files import whole_folder
 from posology.tables import FILES, NAMES
 from posology.therapy_file import load_therapy
+
+REPLACED = ".replaced"
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,13 @@ class Snapshot:
         return datetime.fromisoformat(read_json(mark)["accepted_at"]) if mark.is_file() else None
 
 
-def keep_snapshot(snapshot: Path, home: Home) -> Snapshot:
+def keep_snapshot(snapshot: Path, home: Home, **told: Any) -> Snapshot:
     """Put a snapshot among those kept, under DVC; one that is kept already stays as it was.
 
     Args:
         snapshot: folder with the tables, the therapy and ``manifest.json``.
         home: whose ``snapshots/THERAPY`` is a DVC repository of its own without git.
+        told: for its record, in place of what is so now.
     """
     from dvc.repo import Repo
 
@@ -85,8 +88,45 @@ def keep_snapshot(snapshot: Path, home: Home) -> Snapshot:
             "parent": before[-1].name if before else None,
             "taken_at": datetime.now(UTC).isoformat(),
             "dvc": version,
+            **told,
         }
         return enter(repository / name, {**read_json(snapshot / "manifest.json"), **beside})
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """A snapshot that is no more.
+
+    Attributes:
+        new: the id of the one in its place.
+        version: the DVC version it had, as the releases trained on it are tagged.
+        because: id of the erasure it was replaced for.
+    """
+
+    old: str
+    new: str
+    version: str
+    because: str
+
+
+def replaced_snapshots(home: Home, therapy: str) -> list[Replaced]:
+    """Those that are no more, in no order."""
+    files = (home.snapshots / therapy).glob(f".*{REPLACED}")
+    return [Replaced(**read_json(file)) for file in files]
+
+
+def replace_snapshot(old: Snapshot, new: Path, home: Home, *, parent: str | None, because: str) -> Snapshot:
+    """Keep a snapshot in the place of another, of which nothing stays but where it went."""
+    kept = keep_snapshot(new, home, parent=parent, taken_at=old.record["taken_at"])
+    if (accepted := _acceptance(old.folder)).is_file():
+        shutil.copyfile(accepted, _acceptance(kept.folder))
+    gone = Replaced(old.name, kept.name, old.version, because)
+    write_json(old.folder.with_name(f".{old.name}{REPLACED}"), asdict(gone))
+    _record(old.folder).unlink()
+    accepted.unlink(missing_ok=True)
+    note_of(old.folder).unlink(missing_ok=True)
+    shutil.rmtree(old.folder)
+    return kept
 
 
 def enter(folder: Path, record: Mapping[str, Any]) -> Snapshot:
@@ -108,6 +148,8 @@ def find_snapshot(home: Home, name: str) -> Snapshot:
     for repository in home.snapshots.glob("*"):
         if found := next((one for one in _read_all(repository) if one.name == name), None):
             return found
+        if gone := next((one for one in replaced_snapshots(home, repository.name) if one.old == name), None):
+            raise NotFound(f"snapshot {name} held a patient who was erased; what is left of it is snapshot {gone.new}")
     raise NotFound(f"no snapshot {name} in this home; `posology snapshot list THERAPY` shows what is there")
 
 

@@ -4,6 +4,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from flows.erasure import refuse_erased
 from flows.home import Home
 from flows.settings import Settings
 from flows.snapshots import Snapshot, check_snapshot, keep_snapshot, snapshot_at
@@ -30,17 +31,16 @@ def take(
         as_of: leave out what was not known then; a kept snapshot stays as of its own time, if that is earlier.
 
     Raises:
-        CannotDo: the time is not past, or the kept snapshot is damaged.
+        CannotDo: the time is not past, the kept snapshot is damaged, or somebody in the data was erased.
     """
     therapy = load_therapy(therapy_file)
     if as_of and as_of > datetime.now(UTC) - SETTLED:
         raise CannotDo(f"as of {as_of.isoformat()}: expected a time at least a minute ago; later ones are not over yet")
-    if data is None:
-        return snapshot(workspace, therapy_file, _from_store(therapy, settings, as_of), as_of)
-    if kept := snapshot_at(data):
+    if data is not None and (kept := snapshot_at(data)):
         check_snapshot(kept)
         as_of = min((time for time in (as_of, kept.as_of) if time), default=None)
-    return snapshot(workspace, therapy_file, data, as_of)
+    snapshot(workspace, therapy_file, data or _from_store(therapy, settings, as_of), as_of)
+    refuse_erased(Home.open(settings.home), workspace.snapshot / "tables")
 
 
 def take_and_keep(

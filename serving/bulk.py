@@ -12,6 +12,7 @@ from posology.errors import Conflict, NotFound, TableError, first_few
 from posology.tables import Tables
 from posology.therapy import Columns, Therapy
 from serving.database import rows_of
+from serving.erasure import erased_among
 from serving.schema import decisions, feedback, measurements, overrides, users
 
 Row = Mapping[str, Any]
@@ -78,11 +79,13 @@ def load_tables(connection: sa.Connection, therapy: Therapy, tables: Tables) -> 
     """Write the rows of the tables that are not there yet.
 
     Raises:
-        Conflict: a row is there with other values.
+        Conflict: a row is there with other values, or a user was erased.
         NotFound: a row's user is neither in the tables nor in the store.
         TableError: a number is not a number.
     """
     _refuse_not_finite(tables)
+    if gone := erased_among(connection, tables.users["user_id"]):
+        raise Conflict(f"users: {len(gone)} were erased and stay so; leave them out: {first_few(gone)}")
     new = {
         table: _new_rows(connection, therapy, table, rows)
         for table, rows in (

@@ -10,6 +10,7 @@ from typing import Any
 from models.release import Release
 from serving.deciding.deciding import Deciding
 from serving.deciding.overriding import override
+from serving.erasure import erase_rows
 from serving.openapi import document_of
 from serving.plans.keeping import Plans
 from serving.plans.signing import PlanKey
@@ -17,6 +18,7 @@ from serving.problems import NoConsent, RequestError
 from serving.ranking import answer_rank, draw_seed
 from serving.requests import (
     read_activation,
+    read_erasure,
     read_feedback,
     read_measurement,
     read_override,
@@ -125,6 +127,10 @@ class Calls:
             self._refuse_future("withdrawn_at", withdrawn_at, now)
         self.store.withdraw_consent(user_id, withdrawn_at or now)
         return {"user_id": user_id}
+
+    def erase(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Remove a patient; what files of the home still hold, ``posology erase --pending`` removes."""
+        return erase_rows(self.store.engine, read_erasure(self.release, body), now).receipt()
 
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""

@@ -105,7 +105,7 @@ def _make_private_file(path: Path) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says
-    for pragma in (f"busy_timeout={WAIT_SECONDS * 1000}", "foreign_keys=ON"):
+    for pragma in (f"busy_timeout={WAIT_SECONDS * 1000}", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous=FULL")

@@ -193,6 +193,12 @@ def read_activation(release: Release, body: Body) -> str:
     return decision_id
 
 
+def read_erasure(release: Release, body: Body) -> str:
+    """The patient that ``/v1/erase`` names."""
+    user_id: str = bodies_of(release).erase.read(body)["user_id"]
+    return user_id
+
+
 def _recommend(read: dict[str, Any]) -> RecommendRequest:
     told = {"context": read["context"] or {}, "explain": read["explain"] is True}
     return RecommendRequest(**{**read, **told})

@@ -115,5 +115,12 @@ POSTED = (
         "Nothing is written. The same body, with time and seed, is answered the same.",
         answers.Rank,
     ),
+    Route(
+        "erase",
+        "Remove a patient.",
+        "Every row is gone before the answer; what files still hold is removed after it. Again gives the same receipt.",
+        answers.Receipt,
+        (404,),
+    ),
 )
 RELEASE = Route("release", "What is served.", "Digests, therapy, signatures, since when.", answers.Release)

@@ -111,6 +111,17 @@ feedback = sa.Table(
     _of("decisions", "therapy", "decision_id"),
 )
 
+# What is left of a patient who was erased. ``pending`` holds whom to look for in files until they are clean too.
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    _key("patient"),
+    sa.Column("erasure_id", sa.Text, nullable=False, unique=True),
+    sa.Column("erased_at", UtcMicroseconds, nullable=False),
+    sa.Column("removed", JSON, nullable=False),
+    sa.Column("pending", JSON),
+)
+
 activations = sa.Table(
     "activations",
     metadata,

@@ -19,6 +19,7 @@ from posology.tables import Tables
 from posology.therapy import Therapy
 from serving.bulk import load_tables, recorded_by, session_rows
 from serving.database import open_database, reading, rows_of, writing
+from serving.erasure import erased_among
 from serving.records import Decision, Feedback, Measurement, Override, Plan, User
 from serving.schema import activations, decisions, feedback, measurements, overrides, plans, users
 
@@ -191,6 +192,8 @@ class Store:
             found = rows_of(connection, _by_key(users, row))
             if found:
                 _refuse_difference(users, found[0], row, ("consent_withdrawn_at",))
+            elif erased_among(connection, [row["user_id"]]):
+                raise Conflict("this user was erased; who consents anew gets a new pseudonymous id")
             else:
                 connection.execute(users.insert().values({**row, "revision": 0, "recorded_at": self.clock()}))
 

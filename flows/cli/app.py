@@ -13,6 +13,7 @@ import typer
 from flows.cli import (
     data,
     effects,
+    erase,
     evaluate,
     importing,
     learn,
@@ -74,6 +75,7 @@ app.command()(review.history)
 app.command()(run.serve)
 app.command()(openapi.openapi)
 app.command()(replay.replay)
+app.command()(erase.erase)
 app.command()(learn.schedule)
 app.command()(run.ui)
 

@@ -49,14 +49,28 @@ def snapshot(
         TableError: a table is missing, is not Parquet, or has no times to tell what was known when.
     """
     therapy = load_therapy(therapy_file)
+    tables = _lazy(source) if isinstance(source, Tables) else scan_raw(source, therapy)
+    files = source / FILES if isinstance(source, Path) else source.files
     with whole_folder(workspace.snapshot) as partial:
-        tables = _lazy(source) if isinstance(source, Tables) else scan_raw(source, therapy)
-        (partial / "tables").mkdir()
-        for name, rows in (known_at(tables, as_of, therapy) if as_of else tables).items():
-            write_ordered(rows, partial / "tables" / f"{name}.parquet", table=name, therapy=therapy)
-        _copy_pictures(source / FILES if isinstance(source, Path) else source.files, partial / "tables", therapy)
-        shutil.copyfile(find_therapy(therapy_file), partial / "therapy.yaml")
-        write_json(partial / "manifest.json", _manifest(partial / "tables", therapy.digest, as_of))
+        known = known_at(tables, as_of, therapy) if as_of else tables
+        write_snapshot(partial, find_therapy(therapy_file), known, files, as_of)
+
+
+def write_snapshot(
+    folder: Path,
+    therapy_file: Path,
+    tables: Mapping[str, pl.LazyFrame],
+    files: Path | None,
+    as_of: datetime | None = None,
+) -> None:
+    """Fill a folder with a snapshot of these tables and the pictures they name."""
+    therapy = load_therapy(therapy_file)
+    (folder / "tables").mkdir()
+    for name, rows in tables.items():
+        write_ordered(rows, folder / "tables" / f"{name}.parquet", table=name, therapy=therapy)
+    _copy_pictures(files, folder / "tables", therapy)
+    shutil.copyfile(therapy_file, folder / "therapy.yaml")
+    write_json(folder / "manifest.json", _manifest(folder / "tables", therapy.digest, as_of))
 
 
 def _lazy(tables: Tables) -> dict[str, pl.LazyFrame]:

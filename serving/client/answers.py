@@ -145,6 +145,20 @@ class UserKept:
 
 
 @dataclass(frozen=True)
+class Receipt:
+    """That a patient was erased: ``patient`` is a digest, ``removed`` counts rows by table.
+
+    ``complete`` is true once files that are not in the database are clean too.
+    """
+
+    erasure_id: str
+    patient: str
+    erased_at: str
+    removed: dict[str, int]
+    complete: bool
+
+
+@dataclass(frozen=True)
 class Release:
     """What is served."""
 

@@ -16,6 +16,7 @@ from .answers import (
     Override,
     Plan,
     Rank,
+    Receipt,
     Reconciled,
     Release,
     SessionPlan,
@@ -178,6 +179,10 @@ class Client:
         """Keep that a clinician gives another content than the one decided."""
         body = {"decision_id": decision_id, "content_id": content_id, "by": by, "reason": reason}
         return self._post("override", Override, body)
+
+    def erase(self, user_id: str) -> Receipt:
+        """Remove a patient."""
+        return self._post("erase", Receipt, {"user_id": user_id})
 
     def release(self) -> Release:
         """What is served."""

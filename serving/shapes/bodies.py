@@ -45,6 +45,11 @@ class Bodies:
         return Object({"user_id": USER_ID, "withdrawn_at": at})
 
     @cached_property
+    def erase(self) -> Object:
+        """Of ``/v1/erase``."""
+        return Object({"user_id": USER_ID})
+
+    @cached_property
     def measurements(self) -> Object | None:
         """Of ``/v1/measurements``; None where the therapy has no instrument."""
         return None if self.therapy.status is None else Object({"user_id": USER_ID, **_reading(self.therapy)})

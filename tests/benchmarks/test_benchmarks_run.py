@@ -39,7 +39,7 @@ def test_every_off_policy_estimator_has_its_coverage_measured() -> None:
     assert all(row[-1].endswith("%") for row in result.rows)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_stages_are_measured_at_size_and_make_the_same_on_dask() -> None:
     result = size.run((40, 80), on_dask=80)
     assert [row[0] for row in result.rows] == ["40", "80"]

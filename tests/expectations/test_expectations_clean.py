@@ -16,6 +16,7 @@ from posology.therapy_file import load_therapy
 THERAPIES = ("mci", "depression", "tinnitus")
 TAKEN_AT = datetime(2026, 1, 1, tzinfo=UTC)
 AT_A_TIME = 20
+BATCHES = range(71_000, 71_200, AT_A_TIME)
 
 
 def alarms(folder: Path, therapy: str, seeds: range) -> dict[int, list[tuple[str, str, str | None]]]:
@@ -35,8 +36,13 @@ def test_clean_cohorts_raise_no_alarm(therapy: str, tmp_path: Path) -> None:
     assert alarms(tmp_path, therapy, range(1, 4)) == {}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("first", range(71_000, 71_200, AT_A_TIME))
+@pytest.mark.parametrize(
+    "first",
+    [
+        *(pytest.param(seed, marks=pytest.mark.slow) for seed in BATCHES[:3]),
+        *(pytest.param(seed, marks=pytest.mark.thorough) for seed in BATCHES[3:]),
+    ],
+)
 def test_two_hundred_clean_cohorts_raise_no_alarm(first: int, tmp_path: Path) -> None:
     """Alone or held against the one before: 200 comparisons alarm by chance in 0.2 % of such sets of seeds."""
     therapy = THERAPIES[first // AT_A_TIME % 3]

@@ -40,6 +40,7 @@ COMMANDS = (
     ("serve",),
     ("openapi",),
     ("replay",),
+    ("erase",),
     ("schedule",),
     ("ui",),
 )

@@ -106,7 +106,7 @@ def assert_all_end(processes: list[psutil.Process]) -> None:
     "steps",
     [
         pytest.param(("Version the snapshot with DVC", "Assemble the release"), id="twice", marks=pytest.mark.slow),
-        pytest.param(STEPS, id="after every step", marks=pytest.mark.slow),
+        pytest.param(STEPS, id="after every step", marks=pytest.mark.thorough),
     ],
 )
 def test_killed_retrainings_leave_a_home_that_works(
@@ -186,7 +186,7 @@ def test_who_is_killed_while_registering_leaves_nothing_that_readers_see(
     assert_all_is_whole(review.settings)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.thorough)])
 def test_a_stopped_retraining_stops_everything_it_started(review: Review, small: Small, how: signal.Signals) -> None:
     """With a Prefect server of its own, which nobody else uses."""
     with retraining(small, POSOLOGY_HOME=str(review.home.root)) as process:

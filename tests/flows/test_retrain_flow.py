@@ -102,7 +102,7 @@ def test_the_flow_ends_with_a_candidate_and_its_dossier(retrained: Retraining) -
     assert retrained.registry.champion("calm") is None
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_flow_whose_blocks_a_dask_cluster_folds_makes_the_same_release(
     retrained: Retraining, retrain: Retrain, calm_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

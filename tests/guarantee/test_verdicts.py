@@ -207,8 +207,14 @@ def test_an_answer_without_a_prediction_counts_as_differing(
     assert {reason for pair in golden for reason in pair["answer"]["reasons"]} == {"PREDICTION_FAILED"}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("therapy", ["mci", "depression", "tinnitus"])
+@pytest.mark.parametrize(
+    "therapy",
+    [
+        pytest.param("mci", marks=pytest.mark.slow),
+        pytest.param("depression", marks=pytest.mark.thorough),
+        pytest.param("tinnitus", marks=pytest.mark.thorough),
+    ],
+)
 def test_no_good_cohort_of_any_therapy_fails(tmp_path: Path, params: Params, therapy: str) -> None:
     """1,200 patients may be too few to tell; they are never enough to call a good model bad."""
     seed = 301  # chosen before anything was seen of it; 302 gave no failure either

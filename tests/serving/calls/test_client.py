@@ -60,6 +60,7 @@ def test_a_whole_round(caller, ada, release):
     with pytest.raises(NoConsentError) as refused:
         caller.recommend(ada, {})
     assert (refused.value.status, refused.value.code) == (403, "no_consent")
+    assert caller.erase(ada).removed["plans"] == 1
 
 
 def test_errors_are_exceptions_with_code_and_field(caller, ada):

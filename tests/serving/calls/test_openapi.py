@@ -91,6 +91,7 @@ def test_every_example_works_and_is_answered_as_the_document_says(client_of, tmp
     other = next(each for each in ("slow", "deep") if each != last["content_id"])
     send("override", decision_id=last["decision_id"], content_id=other)
     send("withdraw")
+    send("erase")
     about = client.get("/v1/release").json()
     check(document, {"$ref": "#/components/schemas/Release"}, about)
 

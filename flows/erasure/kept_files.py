@@ -1,0 +1,56 @@
+"""The files a home keeps beside its snapshots: a patient's rows taken out, their ids blotted, the rest searched."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import polars as pl
+
+from flows.erasure.patient import Patient
+from flows.home import Home
+
+BLOT = b"erased"
+TEXTS = (".html", ".json", ".js", ".csv", ".txt", ".log")
+
+
+def clean_files(home: Home, patient: Patient) -> list[Path]:
+    """Take a patient out of quarantine, evidence and Data Docs; gives the files that changed."""
+    changed = []
+    for folder in (home.runs, home.docs):
+        for file in _files(folder):
+            if file.suffix in (".parquet", *TEXTS) and patient.is_in(file):
+                _without_rows(file, patient) if file.suffix == ".parquet" else _blotted(file, patient)
+                changed.append(file)
+    return changed
+
+
+def files_naming(home: Home, patient: Patient) -> list[Path]:
+    """The files of a home that still name a patient: none, once they are erased."""
+    return [file for file in _files(home.root) if patient.is_in(file)]
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for place, _, names in os.walk(folder):
+        yield from (file for name in sorted(names) if (file := Path(place, name)).is_file() and not file.is_symlink())
+
+
+def _without_rows(file: Path, patient: Patient) -> None:
+    table = pl.read_parquet(file)
+    mine = patient.rows(table.columns)
+    if mine is not None:
+        _replace(file, lambda partial: table.filter(~mine).write_parquet(partial))
+
+
+def _blotted(file: Path, patient: Patient) -> None:
+    content = patient.pattern.sub(BLOT, file.read_bytes())
+    _replace(file, lambda partial: partial.write_bytes(content))
+
+
+def _replace(file: Path, write: Callable[[Path], object]) -> None:
+    partial = file.with_name(f".{file.name}.{uuid4().hex[:8]}.partial")
+    try:
+        write(partial)
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
