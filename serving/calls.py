@@ -97,11 +97,11 @@ class Calls:
         """Keep what came back after a decision."""
         asked = read_feedback(self.release, body)
         received = asked.received(now)
-        decision = self.store.decision(asked.decision_id)
         if asked.received_at is not None:
             self._refuse_future("received_at", asked.received_at, now)
-            if asked.received_at < decision.decided_at:
-                raise RequestError("lies before the decision", field="received_at")
+        decision = self.store.decision(asked.decision_id)
+        if asked.received_at is not None and asked.received_at < decision.decided_at:
+            raise RequestError("lies before the decision", field="received_at")
         self._refuse_without_consent(decision.user_id, asked.received_at or now)
         self.store.add_feedback(received, time_is_given=asked.received_at is not None)
         return {"decision_id": asked.decision_id}
