@@ -1,9 +1,12 @@
 """The rows the store takes and gives."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
+
+from serving.access.caller import calling_token
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Decision(_Row):
         ranking: every content with probability, predictions and reasons, as answered.
         course_revision: the revision of the user's course it was computed from.
         plan_id: the plan for days without network that it was part of.
+        token: the id of the token whose caller asked for it: of the call that is being answered, unless given.
     """
 
     decision_id: str
@@ -70,6 +74,7 @@ class Decision(_Row):
     ranking: tuple[Mapping[str, Any], ...] | None = None
     course_revision: int | None = None
     plan_id: str | None = None
+    token: str | None = dataclasses.field(default_factory=calling_token.get)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Decision":
@@ -95,6 +100,7 @@ class Override(_Row):
 
     Attributes:
         reasons: codes that blocked the content in that decision, which the clinician was told.
+        token: as of a decision.
     """
 
     decision_id: str
@@ -103,6 +109,7 @@ class Override(_Row):
     reason: str
     overridden_at: datetime
     reasons: tuple[str, ...] = ()
+    token: str | None = dataclasses.field(default_factory=calling_token.get)
 
 
 @dataclass(frozen=True)
@@ -114,6 +121,7 @@ class Plan(_Row):
         document: what was answered, with its signature.
         rankings: of each decision in turn every content with probability, predictions and reasons.
         course_revision: the revision of the user's course it was computed from.
+        token: as of a decision.
     """
 
     plan_id: str
@@ -124,6 +132,7 @@ class Plan(_Row):
     document: Mapping[str, Any]
     rankings: tuple[Any, ...]
     course_revision: int
+    token: str | None = dataclasses.field(default_factory=calling_token.get)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Plan":

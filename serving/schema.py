@@ -93,6 +93,7 @@ decisions = sa.Table(
     sa.Column("ranking", JSON),
     sa.Column("course_revision", sa.BigInteger),
     sa.Column("plan_id", sa.Text),
+    sa.Column("token", sa.Text),
     _revision(),
     _recorded_at(),
     _of("users", "therapy", "user_id"),
@@ -144,6 +145,7 @@ overrides = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("overridden_at", UtcMicroseconds, nullable=False),
     sa.Column("reasons", JSON, nullable=False),
+    sa.Column("token", sa.Text),
     _revision(),
     _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
@@ -162,7 +164,22 @@ plans = sa.Table(
     sa.Column("document", JSON, nullable=False),
     sa.Column("rankings", JSON, nullable=False),
     sa.Column("course_revision", sa.BigInteger, nullable=False),
+    sa.Column("token", sa.Text),
     _revision(),
     _recorded_at(),
     _of("users", "therapy", "user_id"),
+)
+
+# Of the service, not of a therapy: whoever may call, with the digest of what they send.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _key("token_id"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", JSON, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at", UtcMicroseconds, nullable=False),
+    sa.Column("calls_per_second", sa.Double),
+    sa.Column("valid_until", UtcMicroseconds),
+    sa.Column("replaced_by", sa.Text),
 )

@@ -100,7 +100,7 @@ class Store:
         if any(self._has(table, key) for table in (activations, feedback)) and not self._has(overrides, key):
             raise Conflict("this decision's content was already shown or answered; ask for a new decision")
         user_id = self.decision(override.decision_id).user_id
-        self._add(overrides, override.as_row(), user_id, ignoring=("overridden_at", "reasons"))
+        self._add(overrides, override.as_row(), user_id, ignoring=("overridden_at", "reasons", "token"))
 
     def add_plan(self, plan: Plan) -> None:
         """Keep a plan as it was signed."""

@@ -24,6 +24,7 @@ from flows.cli import (
     run,
     simulate,
     snapshots,
+    tokens,
     validation,
 )
 from flows.cli.output import print_error
@@ -74,6 +75,7 @@ app.command()(review.rollback)
 app.command()(review.history)
 app.command()(run.serve)
 app.command()(openapi.openapi)
+app.add_typer(tokens.token_app, name="token")
 app.command()(replay.replay)
 app.command()(erase.erase)
 app.command()(learn.schedule)

@@ -181,6 +181,7 @@ def _decision(plan: Plan, place: int, at: datetime) -> Decision:
         ranking=tuple(ranking),
         course_revision=plan.course_revision,
         plan_id=plan.plan_id,
+        token=plan.token,
     )
 
 

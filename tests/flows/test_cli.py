@@ -39,6 +39,7 @@ COMMANDS = (
     ("history",),
     ("serve",),
     ("openapi",),
+    *(("token", *words) for words in ((), ("add",), ("list",), ("revoke",), ("rotate",))),
     ("replay",),
     ("erase",),
     ("schedule",),

@@ -223,6 +223,13 @@ def test_a_wrong_value_is_named_by_field_and_not_repeated(
     assert field == "SECRET" or "SECRET" not in response.text
 
 
+def test_a_field_nobody_asked_for_is_named_only_when_it_is_a_name(client: Client) -> None:
+    for key in ("Anna Miller, born 1950", "n" * 200, "\n"):
+        response = client.post("/v1/recommend", json={**ASK, key: 1})
+        assert refusal(response) == (422, "invalid", None)
+        assert key not in response.text
+
+
 def test_feedback_that_f_cannot_be_computed_from_is_refused_and_not_kept(
     client: Client, enrol: Callable[..., None]
 ) -> None:
