@@ -41,6 +41,7 @@ def champion_served(home: Home, settings: Settings, therapy: str, *, port: int |
     environment = {
         "POSOLOGY_STORE_URL": settings.store_url,
         "POSOLOGY_FILES": str(settings.files.expanduser().absolute()),
+        "POSOLOGY_JOURNAL": str(home.journal),
         "POSOLOGY_TOKEN": token,
         "POSOLOGY_APPROVAL": str(promotion.approval_file(version)),
         "POSOLOGY_PLAN_KEY": str(home.root / "plan.key"),

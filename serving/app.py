@@ -19,6 +19,7 @@ from serving.access.gate import NO_CALL, Gate
 from serving.access.token_table import TokenTable
 from serving.access.tokens import first_token
 from serving.calls import Calls, moment
+from serving.deadline import Deadline
 from serving.deciding.again import KEY_HEADER, checked_key
 from serving.guards import InFlightLimit
 from serving.json_body import read_json
@@ -63,23 +64,26 @@ def create_app(
     app.add_exception_handler(HTTPException, _no_such_call)
     plan_key = PlanKey.open(settings.plan_key) if settings.plan_key else None
     calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo, plan_key=plan_key)
+    in_time = Deadline(settings.deadline_seconds)
     for route in POSTED:
-        app.add_api_route(f"/v1/{route.path}", _endpoint(route, calls, settings, clock), methods=["POST"])
+        otherwise = getattr(calls, f"{route.name}_otherwise", None)
+        run = in_time.guard(otherwise) if otherwise else run_in_threadpool
+        app.add_api_route(f"/v1/{route.path}", _endpoint(route, calls, settings, clock, run), methods=["POST"])
     app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
     app.add_api_route("/openapi.json", _answered(lambda _: run_in_threadpool(calls.openapi)), methods=["GET"])
     return app
 
 
 def _endpoint(
-    route: Route, calls: Calls, settings: ServiceSettings, clock: Clock
+    route: Route, calls: Calls, settings: ServiceSettings, clock: Clock, run: Callable[..., Awaitable[dict[str, Any]]]
 ) -> Callable[[Request], Awaitable[JSONResponse]]:
     call: Answering = getattr(calls, route.name)
 
     async def answer(request: Request) -> dict[str, Any]:
         now = moment(request.headers.get(NOW_HEADER), clock(), is_demo=settings.demo)
         body = read_json(await _bytes(request, settings))
-        key = {"key": checked_key(request.headers.get(KEY_HEADER))} if route.takes_key else {}
-        return await run_in_threadpool(call, body, now, **key)  # predictions and disks take time: not on the loop
+        keys = (checked_key(request.headers.get(KEY_HEADER)),) if route.takes_key else ()
+        return await run(call, body, now, *keys)  # predictions and disks take time: not on the loop
 
     return _answered(answer)
 

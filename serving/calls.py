@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from models.release import Release
+from serving.alarms import Alarm
 from serving.deciding.deciding import Deciding
 from serving.deciding.overriding import override
 from serving.erasure import erase_rows
+from serving.fallback import safe_choice
 from serving.openapi import document_of
 from serving.plans.keeping import Plans
 from serving.plans.signing import PlanKey
 from serving.problems import NoConsent, RequestError
-from serving.ranking import answer_rank, draw_seed
+from serving.ranking import answer, answer_rank, draw_seed
 from serving.requests import (
     read_activation,
     read_erasure,
@@ -58,6 +60,16 @@ class Calls:
         asked = read_recommend(self.release, body)
         self._refuse_without_consent(asked.user_id, now)
         return self._deciding.once(asked, now, key)
+
+    def recommend_otherwise(
+        self, body: Body, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
+    ) -> dict[str, Any]:
+        """The safe default for whoever asked to be recommended; without ``decision_id`` when no disk takes it."""
+        return self._deciding.otherwise(read_recommend(self.release, body), now, key, why, is_kept=is_kept)
+
+    def rank_otherwise(self, body: Body, _now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:  # noqa: ARG002
+        """The safe default for whoever asked for a rank."""
+        return answer(self.release, safe_choice(self.release, _seed_of(body), why.value))
 
     def session_plan(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
         """Decide several times for one session; each decision sees those before it as given."""
@@ -159,11 +171,8 @@ class Calls:
         return Plans(self.release, self.store, self.plan_key)
 
     def _refuse_without_consent(self, user_id: str, at: datetime) -> None:
-        user = self.store.user(user_id)
-        if not user.consent:
-            raise NoConsent("the user has not consented")
-        if user.consent_withdrawn_at is not None and at >= user.consent_withdrawn_at:
-            raise NoConsent("the user has withdrawn consent")
+        if not self.store.user(user_id).consents(at):
+            raise NoConsent("the user has not consented, or not any more")
 
     def _refuse_future(self, field: str, time: datetime, now: datetime) -> None:
         if time > now + CLOCKS_MAY_DIFFER and not self.future_is_allowed:
@@ -177,3 +186,8 @@ def moment(header: str | None, now: datetime, *, is_demo: bool) -> datetime:
     if not is_demo:
         raise RequestError("is for demonstrations only", field="Posology-Now", status=400)
     return read_time(header, "Posology-Now", status=400)
+
+
+def _seed_of(body: Body) -> int:
+    seed = body.get("seed")
+    return seed if isinstance(seed, int) else draw_seed()

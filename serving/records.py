@@ -34,6 +34,10 @@ class User(_Row):
     declared: Mapping[str, Any]
     consent_withdrawn_at: datetime | None = None
 
+    def consents(self, at: datetime) -> bool:
+        """Whether the patient had consented and not withdrawn it by then."""
+        return self.consent and (self.consent_withdrawn_at is None or at < self.consent_withdrawn_at)
+
 
 @dataclass(frozen=True)
 class Measurement(_Row):

@@ -8,16 +8,17 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.release import Release
-from posology.errors import CannotDo, ServiceDown
+from posology.errors import ServiceDown
 from serving.access.doorman import Doorman
 from serving.access.gate import Gate
 from serving.access.paths import KnownPaths
 from serving.access.scopes import OPEN_PATHS
 from serving.app import create_app, doorman_of, utc_now
+from serving.damaged import load_as_far_as_possible
+from serving.opening import open_store
 from serving.problems import Problem
-from serving.ranking import PREDICTION_FAILED, answer_rank
+from serving.ranking import answer_rank
 from serving.settings import read_settings
-from serving.store import Store
 from serving.tether import end_with_parent
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
@@ -55,11 +56,9 @@ class OuterGate:
             await JSONResponse(STARTING.as_json(), STARTING.status)(scope, receive, send)
 
 
-def _refuse_without_predictions(release: Release) -> None:
-    """Answer once before anybody asks: it compiles what is compiled, and shows that the release works here."""
-    answer = answer_rank(release, {**MORNING, "context": dict.fromkeys(release.therapy.context)})
-    if PREDICTION_FAILED in answer["reasons"]:
-        raise CannotDo(f"release {release.name} cannot predict here; the log says what broke")
+def _predict_once(release: Release) -> None:
+    """Answer once before anybody asks: it compiles what is compiled, and rings when the release does not work here."""
+    answer_rank(release, {**MORNING, "context": dict.fromkeys(release.therapy.context)})
 
 
 door = Door()
@@ -71,9 +70,9 @@ class PosologyService:
     def __init__(self) -> None:
         end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
         settings = read_settings()
-        release = Release.load(RELEASE)
-        _refuse_without_predictions(release)
-        self.store = Store.open(settings.store_url, release.therapy, files=settings.files)
+        release = load_as_far_as_possible(RELEASE)
+        _predict_once(release)
+        self.store = open_store(settings, release.therapy)
         door.doorman = doorman_of(self.store, settings)
         door.doorman.keep_fresh()
         door.app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman)

@@ -24,6 +24,9 @@ class ServiceSettings(BaseSettings):
         approval: JSON file ``{"since", "signatures"}`` that ``/v1/release`` shows.
         max_body_bytes: a larger body is refused.
         body_seconds: a body that takes longer to come is refused.
+        deadline_seconds: a decision that takes longer is answered by the safe default.
+        journal: folder where decisions wait while the database does not take them; beside an SQLite store when
+            not given. It must be on a disk that outlives the process.
         max_in_flight: a call beyond this many at once is answered 429.
     """
 
@@ -35,6 +38,8 @@ class ServiceSettings(BaseSettings):
     demo: bool = False
     approval: Path | None = None
     plan_key: Path | None = None
+    deadline_seconds: float = Field(default=1.0, gt=0, le=600)
+    journal: Path | None = None
     max_body_bytes: int = Field(default=1_000_000, ge=1_000)
     body_seconds: float = Field(default=10.0, gt=0)
     max_in_flight: int = Field(default=64, ge=1)

@@ -7,9 +7,9 @@ from typing import Any
 from models.choice import NO_FIRST_STATUS, NOT_OFFERED, NOTHING_ELSE
 from models.release import Release
 from posology.safety import IN_A_ROW, INACTIVE, MINUTES, SHARE
+from serving.alarms import Alarm
 from serving.per_release import per_release
 
-PREDICTION_FAILED = "PREDICTION_FAILED"
 BECAUSE = {
     INACTIVE: "not active at this time",
     IN_A_ROW: "given too often in a row",
@@ -18,7 +18,11 @@ BECAUSE = {
     NOT_OFFERED: "the app did not offer it",
     NO_FIRST_STATUS: "the patient was never measured",
     NOTHING_ELSE: "nothing else may be given now",
-    PREDICTION_FAILED: "the prediction failed, so the safe default is given",
+    Alarm.PREDICTION_FAILED: "the prediction failed, so the safe default is given",
+    Alarm.DEADLINE: "no choice was made in time, so the safe default is given",
+    Alarm.STORE_UNAVAILABLE: "the patient's course could not be read, so the safe default is given",
+    Alarm.NOT_KEPT: "no disk took the decision, so it has no decision_id",
+    Alarm.INTERNAL_ERROR: "something broke, so the safe default is given",
 }
 
 

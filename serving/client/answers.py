@@ -70,9 +70,9 @@ class Rank:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision(Rank):
-    """A choice that was kept."""
+    """A choice that was kept; ``decision_id`` is null of a safe default that no disk took."""
 
-    decision_id: str
+    decision_id: str | None
 
 
 @dataclass(frozen=True)

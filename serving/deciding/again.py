@@ -1,10 +1,10 @@
 """A decision asked for again: the same key of the same patient is the same decision."""
 
 import hashlib
+from collections.abc import Sequence
 from uuid import uuid4
 
 from posology.digests import canonical_json
-from posology.errors import NotFound
 from serving.problems import RequestError
 from serving.records import Decision
 from serving.requests import RecommendRequest
@@ -34,15 +34,14 @@ def id_of(user_id: str, key: str | None, *more: str) -> str:
     return hashlib.sha256(canonical_json([user_id, key, *more]).encode()).hexdigest()[:32]
 
 
-def made_before(store: Store, decision_id: str, asked: RecommendRequest) -> Decision | None:
-    """The decision with that id, if there is one.
+def made_before(store: Store, decision_ids: Sequence[str], asked: RecommendRequest) -> Decision | None:
+    """The first of these decisions that is there, if one is.
 
     Raises:
         RequestError: it was asked for with another body.
     """
-    try:
-        decision = store.decision(decision_id)
-    except NotFound:
+    decision = store.first_of(decision_ids)
+    if decision is None:
         return None
     is_same = (
         decision.user_id == asked.user_id

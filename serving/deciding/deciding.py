@@ -6,8 +6,11 @@ from typing import Any
 
 from models.release import Release
 from posology.errors import Conflict
+from serving.alarms import Alarm
+from serving.deadline import keep
 from serving.deciding.again import id_of, made_before
 from serving.deciding.explaining import explained
+from serving.fallback import kept, reason_of, safe_choice, safe_decision
 from serving.ranking import answer, decide, draw_seed
 from serving.records import Decision
 from serving.requests import RecommendRequest
@@ -31,11 +34,24 @@ class Deciding:
         Raises:
             RequestError: the key was used for another request.
         """
-        decision_id = id_of(asked.user_id, key, *place)
-        found = made_before(self.store, decision_id, asked) if key else None
-        decision, answered = (found, self._again(found)) if found else self._made(asked, now, decision_id)
-        told = {"explanation": self._explanation(decision)} if asked.explain else {}
-        return {"decision_id": decision.decision_id, **answered, **told}
+        ids = _ids(asked, key, *place)
+        found = made_before(self.store, ids, asked) if key else None
+        return self._again(found, asked) if found else self._made(asked, now, ids)
+
+    def otherwise(
+        self, asked: RecommendRequest, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
+    ) -> dict[str, Any]:
+        """The safe default, because something broke; without ``decision_id`` when no disk takes it."""
+        choice = safe_choice(self.release, draw_seed() if asked.seed is None else asked.seed, why.value)
+        answered = answer(self.release, choice)
+        decision = safe_decision(
+            self.release, asked, choice, answered["ranking"], now=now, decision_id=_ids(asked, key)[1]
+        )
+        if is_kept and kept(self.store, decision):
+            return {"decision_id": decision.decision_id, **answered}
+        reasons = [*choice.reasons, Alarm.NOT_KEPT.value]
+        because = telling_of(self.release).of(choice.content_id, reasons, answered["ranking"])["because"]
+        return {"decision_id": None, **answered, "reasons": reasons, "because": because}
 
     def several(self, asked: RecommendRequest, n: int, now: datetime, key: str | None) -> list[dict[str, Any]]:
         """The answers of n decisions for one session; each counts as given to those after it."""
@@ -50,16 +66,17 @@ class Deciding:
             for place in range(n)
         ]
 
-    def _made(self, asked: RecommendRequest, now: datetime, decision_id: str) -> tuple[Decision, dict[str, Any]]:
-        decision, answered = self._decided(asked, now, decision_id)
+    def _made(self, asked: RecommendRequest, now: datetime, ids: tuple[str, str]) -> dict[str, Any]:
+        decision, answered = self._decided(asked, now, ids[0])
+        told = self._told(decision, asked)  # before the decision is kept: from then on nothing may break or be late
         try:
-            self.store.add_decision(decision)
+            keep(self.store, decision)
         except Conflict:  # the same request came twice at once, and the other one was quicker
-            found = made_before(self.store, decision_id, asked)
+            found = made_before(self.store, ids, asked)
             if found is None:
                 raise
-            return found, self._again(found)
-        return decision, answered
+            return self._again(found, asked)
+        return {"decision_id": decision.decision_id, **answered, **told}
 
     def _decided(self, asked: RecommendRequest, now: datetime, decision_id: str) -> tuple[Decision, dict[str, Any]]:
         revision = self.store.revision(asked.user_id)
@@ -90,10 +107,11 @@ class Deciding:
         )
         return decision, answered
 
-    def _again(self, decision: Decision) -> dict[str, Any]:
+    def _again(self, decision: Decision, asked: RecommendRequest) -> dict[str, Any]:
         """The answer that the decision got."""
         ranking = list(decision.ranking or ())
         return {
+            "decision_id": decision.decision_id,
             "content_id": decision.content_id,
             "probability": decision.probability,
             "release": decision.release,
@@ -102,16 +120,22 @@ class Deciding:
             "seed": decision.seed,
             **telling_of(self.release).of(decision.content_id, decision.reasons, ranking),
             "ranking": ranking,
+            **self._told(decision, asked),
         }
 
-    def _explanation(self, decision: Decision) -> dict[str, Any] | None:
-        """None where another release decided: what moved it cannot be told by this one."""
-        if decision.release != self.release.name:
-            return None
-        return explained(
-            self.release,
-            self.store.course(decision.user_id, self.release.contents, revision=decision.course_revision),
-            now=decision.decided_at,
-            context=decision.context,
-            content_id=decision.content_id,
+    def _told(self, decision: Decision, asked: RecommendRequest) -> dict[str, Any]:
+        """What moved it, if that was asked; null where another release decided, or none could."""
+        if not asked.explain:
+            return {}
+        if decision.release != self.release.name or reason_of(decision):
+            return {"explanation": None}
+        course = self.store.course(decision.user_id, self.release.contents, revision=decision.course_revision)
+        explanation = explained(
+            self.release, course, now=decision.decided_at, context=decision.context, content_id=decision.content_id
         )
+        return {"explanation": explanation}
+
+
+def _ids(asked: RecommendRequest, key: str | None, *place: str) -> tuple[str, str]:
+    """Of the decision, and of the safe default that is answered when it cannot be made."""
+    return id_of(asked.user_id, key, *place), id_of(asked.user_id, key, *place, "otherwise")

@@ -28,7 +28,7 @@ def override(release: Release, store: Store, asked: OverrideRequest, now: dateti
         Conflict: the decision's content was already shown or answered, or overridden otherwise.
     """
     decision = store.decision(asked.decision_id)
-    if decision.course_revision is None:
+    if decision.source == "imported":
         raise RequestError("was made elsewhere; only a decision of this service is overridden", field="decision_id")
     if asked.content_id == decision.content_id:
         raise RequestError("is the content that was decided", field="content_id")

@@ -23,6 +23,7 @@ from posology.tables import catalogue_of
 from posology.therapy import Therapy
 from serving.access.paths import KnownPaths
 from serving.app import create_app
+from serving.records import Decision, Feedback, User
 from serving.settings import ServiceSettings
 from serving.store import Store
 
@@ -159,6 +160,27 @@ def store(store_url: str, therapy: Therapy) -> Iterator[Store]:
 
 
 @pytest.fixture
+def written() -> tuple[User, Decision, Feedback]:
+    """A patient's first rows, for the small therapy."""
+    user = User("ada", NOW - timedelta(days=3), None, consent=True, declared={"age": 50.0})
+    decision = Decision(
+        decision_id="d1",
+        user_id="ada",
+        decided_at=NOW,
+        content_id="slow",
+        eligible=("rest", "slow"),
+        probability=1 / 3,
+        release="calm-0123456789ab",
+        context={"sleep_hours": 7.1},
+        source="model",
+        seed=1,
+        ranking=({"content_id": "slow", "probability": 1 / 3},),
+        course_revision=0,
+    )
+    return user, decision, Feedback("d1", NOW + timedelta(hours=1), {"score": 80.0, "completed": True})
+
+
+@pytest.fixture
 def sqlite_store(tmp_path: Path, therapy: Therapy) -> Iterator[Store]:
     opened = Store.open(f"sqlite:///{tmp_path / 'store.db'}", therapy)
     yield opened
@@ -176,6 +198,7 @@ def client_of(release: Release, sqlite_store: Store) -> Callable[..., TestClient
     """Makes a caller with the token, of an app with settings of the test's own."""
 
     def make(**settings: Any) -> TestClient:
+        settings = {"deadline_seconds": 300, **settings}  # the first decision of a process compiles
         told = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, **settings)
         app = create_app(release, sqlite_store, told, clock=lambda: NOW)
         return TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"})

@@ -297,7 +297,7 @@ def test_a_store_that_is_down_is_unavailable(client: Client, monkeypatch: Any) -
         raise ServiceDown("the store does not answer")
 
     monkeypatch.setattr(Store, "user", down)
-    assert refusal(client.post("/v1/recommend", json=ASK)) == (503, "unavailable", None)
+    assert refusal(client.post("/v1/measurements", json=READING)) == (503, "unavailable", None)
 
 
 def test_a_broken_call_tells_neither_caller_nor_log_what_it_held(
@@ -307,7 +307,7 @@ def test_a_broken_call_tells_neither_caller_nor_log_what_it_held(
         raise RuntimeError("SECRET")
 
     monkeypatch.setattr(Store, "user", broken)
-    response = client.post("/v1/recommend", json=ASK)
+    response = client.post("/v1/measurements", json=READING)
     assert refusal(response) == (503, "unavailable", None)
     assert "SECRET" not in response.text + caplog.text
     assert "RuntimeError at test_serving_http.py" in caplog.text
