@@ -1,7 +1,7 @@
 # `just check` is what the hook and CI run.
 
-# style, types, layers, tests
-check: lint test
+# style, types, layers, dependencies, tests
+check: lint audit test
 
 # style, types and the import law
 lint:
@@ -9,6 +9,10 @@ lint:
     uv run ruff check .
     uv run mypy
     uv run lint-imports
+
+# known vulnerabilities of what uv.lock pins; exceptions are in .ci/audit.toml
+audit:
+    uv run python .ci/audit.py
 
 # the tests, on two cores; a file stays together so that its servers are started once
 test:

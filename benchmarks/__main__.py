@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import bootstrap, choice, coverage, features, retrain, simulator, size
+from benchmarks import bootstrap, choice, coverage, features, ingest, killed, retrain, simulator, size
 from benchmarks.machine import load, machine
 from benchmarks.pages import keep, text_of
 from benchmarks.result import Result
@@ -18,6 +18,8 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "coverage": coverage.run,
     "simulator": simulator.run,
     "size": size.run,
+    "ingest": ingest.run,
+    "killed": killed.run,
 }
 
 

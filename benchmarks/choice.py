@@ -34,7 +34,7 @@ def run(patients: int = PATIENTS, calls: int = CALLS) -> Result:
     """Milliseconds for ``models.choice.choose``, the core of ``/v1/recommend``."""
     made = tables(patients)
     with tempfile.TemporaryDirectory() as folder:
-        release = _release(Path(folder), made)
+        release = trained_release(Path(folder), made)
     users = made.users["user_id"].to_list()
     courses = [made.of_users([users[call % len(users)]]) for call in range(calls)]
     features = release.features.of_candidates(made, np.arange(1)).features
@@ -62,7 +62,7 @@ def run(patients: int = PATIENTS, calls: int = CALLS) -> Result:
     )
 
 
-def _release(folder: Path, made: Tables) -> Release:
+def trained_release(folder: Path, made: Tables) -> Release:
     """A release fitted on the tables, by the stages themselves (without validation: simulated data are valid)."""
     workspace, params = Workspace(folder / "work"), read_params()
     made.write(folder / "data")

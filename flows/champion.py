@@ -137,7 +137,9 @@ def champion_served(home: Home, settings: Settings, therapy: str, *, port: int |
     environment = {
         "POSOLOGY_STORE_URL": settings.store_url,
         "POSOLOGY_FILES": str(settings.files.expanduser().absolute()),
+        "POSOLOGY_JOURNAL": str(home.journal),
         "POSOLOGY_TOKEN": token,
+        "POSOLOGY_PLAN_KEY": str(home.root / "plan.key"),
         "POSOLOGY_DEMO": str(home.kind == "demo").lower(),
     }
     chosen = Chosen(Promotion(home, settings, Registry.open(home, settings)), therapy, environment)

@@ -69,6 +69,11 @@ class Home:
         return self.root / "store.db"
 
     @property
+    def journal(self) -> Path:
+        """Where decisions wait, on disk, while the operational store does not take them."""
+        return self.root / "store.waiting"
+
+    @property
     def bento(self) -> Path:
         """``BENTOML_HOME``: the bundles."""
         return self.root / "bento"

@@ -27,6 +27,8 @@ from posology.guardrails.finding import Verdict
 from serving.modes.plan import Plan
 from serving.modes.standing import Standing
 
+NO_HURRY = {"POSOLOGY_DEADLINE_SECONDS": "30"}  # a probe on a busy machine asks what is answered, not how fast
+
 
 @dataclass(frozen=True)
 class Promotion:
@@ -70,7 +72,7 @@ class Promotion:
         golden = json.loads((self.registry.download(version) / "golden.json").read_text(encoding="utf-8"))
         token = secrets.token_urlsafe(32)
         with self.home.work_folder() as folder:
-            env = {"POSOLOGY_STORE_URL": f"sqlite:///{folder / 'store.db'}", "POSOLOGY_TOKEN": token}
+            env = {"POSOLOGY_STORE_URL": f"sqlite:///{folder / 'store.db'}", "POSOLOGY_TOKEN": token, **NO_HURRY}
             with serve_bundle(bundle, bento_home=self.home.bento, env=env) as served:
                 result = probe(served.url, token, golden)
         if not result.passed:

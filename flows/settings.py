@@ -142,7 +142,12 @@ class _HomeFile(PydanticBaseSettingsSource):
 
 
 def _refuse_unknown_variables() -> None:
-    names = {*Settings.model_fields, "max_body_bytes", "max_in_flight"}  # the latter two are the service's own
+    names = {
+        *Settings.model_fields,
+        "max_body_bytes",
+        "body_seconds",
+        "max_in_flight",
+    }  # the latter three are the service's own
     known = {PREFIX + name.upper() for name in names}
     if unknown := sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known):
         raise SettingsError(_unknown("The environment holds", unknown, known))

@@ -129,7 +129,7 @@ def choose(
     Raises:
         NotFound: a candidate is not in the release.
     """
-    known = _known(release, tables, now, context)
+    known = known_at(release, tables, now, context)
     scored = score(release, known, np.array([known.sessions.height - 1]), _offered(release, candidates))
     rows = _rows(release, scored)
     ranking = tuple(sorted(rows, key=lambda row: (-row.probability, row.content_id)))
@@ -143,7 +143,7 @@ def choose(
     return Choice(chosen.content_id, chosen.probability, source, (), seed, ranking)
 
 
-def _known(release: Release, tables: Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
+def known_at(release: Release, tables: Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
     """What is known now of one user, with the decision being made as the last session."""
     if tables.users.height != 1:
         raise ValueError(f"expected the tables of one user, got {tables.users.height}")

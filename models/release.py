@@ -131,6 +131,16 @@ def save_release(
     return Release.load(folder)
 
 
+def promised_digests(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Part → digest, as ``release.json`` says and as the files are now.
+
+    Raises:
+        NotFound: no release there.
+        CannotDo: ``release.json`` is not what retrain writes.
+    """
+    return _about(folder)["digests"], _digests(folder)
+
+
 def _about(folder: Path) -> dict[str, Any]:
     """``release.json``."""
     path = folder / "release.json"

@@ -1,5 +1,6 @@
 """The HTTP face: bodies in, answers out, every error in one form."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -9,19 +10,28 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from models.release import Release
 from posology.errors import PosologyError
+from serving.access.doorman import Doorman
+from serving.access.gate import NO_CALL, Gate
+from serving.access.token_table import TokenTable
+from serving.access.tokens import first_token
 from serving.calls import Calls, moment
-from serving.guards import BearerToken, InFlightLimit
+from serving.deadline import Deadline
+from serving.deciding.again import KEY_HEADER, checked_key
+from serving.guards import InFlightLimit
 from serving.json_body import read_json
+from serving.plans.signing import PlanKey
 from serving.problems import BROKEN, Problem, RequestError, problem_of
 from serving.ranking import where
+from serving.routes import POSTED, Route
 from serving.settings import ServiceSettings
 from serving.store import Store
 
 Clock = Callable[[], datetime]
-Answering = Callable[[dict[str, Any], datetime], dict[str, Any]]
+Answering = Callable[..., dict[str, Any]]  # body, time, and a key where the route takes one
 NOW_HEADER = "Posology-Now"
 
 log = logging.getLogger("posology.serving")
@@ -32,25 +42,49 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def create_app(release: Release, store: Store, settings: ServiceSettings, *, clock: Clock = utc_now) -> FastAPI:
-    """The ``/v1`` calls on a release and a store."""
+def doorman_of(store: Store, settings: ServiceSettings, *, clock: Clock = utc_now) -> Doorman:
+    """Knows the tokens of the store, and the one of the settings."""
+    doorman = Doorman(first_token(settings.token.get_secret_value(), clock()), TokenTable(store.engine).all, clock)
+    doorman.refresh()
+    return doorman
+
+
+def create_app(
+    release: Release,
+    store: Store,
+    settings: ServiceSettings,
+    *,
+    clock: Clock = utc_now,
+    doorman: Doorman | None = None,
+) -> FastAPI:
+    """The ``/v1`` calls on a release and a store, behind the gate that a doorman keeps."""
     app = FastAPI(title="posology", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(InFlightLimit, limit=settings.max_in_flight)
-    app.add_middleware(BearerToken, token=settings.token.get_secret_value())
+    app.add_middleware(Gate, doorman=doorman or doorman_of(store, settings, clock=clock))
     app.add_exception_handler(HTTPException, _no_such_call)
-    calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo)
+    plan_key = PlanKey.open(settings.plan_key) if settings.plan_key else None
+    calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo, plan_key=plan_key)
     app.state.modes = calls.modes  # now, so that one that cannot be served does not start
-    for name in ("recommend", "rank", "activate", "feedback", "measurements", "users", "erase"):
-        app.add_api_route(f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock), methods=["POST"])
+    in_time = Deadline(settings.deadline_seconds)
+    for route in POSTED:
+        otherwise = getattr(calls, f"{route.name}_otherwise", None)
+        run = in_time.guard(otherwise) if otherwise else run_in_threadpool
+        app.add_api_route(f"/v1/{route.path}", _endpoint(route, calls, settings, clock, run), methods=["POST"])
     app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
+    app.add_api_route("/openapi.json", _answered(lambda _: run_in_threadpool(calls.openapi)), methods=["GET"])
     return app
 
 
-def _endpoint(call: Answering, settings: ServiceSettings, clock: Clock) -> Callable[[Request], Awaitable[JSONResponse]]:
+def _endpoint(
+    route: Route, calls: Calls, settings: ServiceSettings, clock: Clock, run: Callable[..., Awaitable[dict[str, Any]]]
+) -> Callable[[Request], Awaitable[JSONResponse]]:
+    call: Answering = getattr(calls, route.name)
+
     async def answer(request: Request) -> dict[str, Any]:
         now = moment(request.headers.get(NOW_HEADER), clock(), is_demo=settings.demo)
-        body = read_json(await _bytes(request, settings.max_body_bytes))
-        return await run_in_threadpool(call, body, now)  # predictions and disks take time: not on the loop
+        body = read_json(await _bytes(request, settings))
+        keys = (checked_key(request.headers.get(KEY_HEADER)),) if route.takes_key else ()
+        return await run(call, body, now, *keys)  # predictions and disks take time: not on the loop
 
     return _answered(answer)
 
@@ -73,9 +107,19 @@ def _answered(
     return endpoint
 
 
-async def _bytes(request: Request, limit: int) -> bytes:
+async def _bytes(request: Request, settings: ServiceSettings) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise RequestError("expected Content-Type: application/json", status=400)
+    try:
+        async with asyncio.timeout(settings.body_seconds):
+            return await _at_most(request, settings.max_body_bytes)
+    except TimeoutError:
+        raise RequestError(f"expected the whole body within {settings.body_seconds:g} s", status=400) from None
+    except ClientDisconnect:
+        raise RequestError("expected a whole body", status=400) from None  # nobody reads it, but it is no alarm
+
+
+async def _at_most(request: Request, limit: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
@@ -85,7 +129,7 @@ async def _bytes(request: Request, limit: int) -> bytes:
 
 
 async def _no_such_call(_request: Request, _error: Exception) -> JSONResponse:
-    return _refusal(Problem(404, "no such call; see the documented POST /v1/… and GET /v1/release"))
+    return _refusal(NO_CALL)
 
 
 def _refusal(problem: Problem) -> JSONResponse:

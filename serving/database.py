@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from posology.digests import canonical_json
@@ -16,6 +16,13 @@ from posology.errors import ServiceDown, SettingsError
 from serving.schema import metadata
 
 WAIT_SECONDS = 30
+GONE_IS_NOTICED = {  # a server behind a dead network, which never says that it is gone
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,  # milliseconds
+}
 CREATION_LOCK = 0x706F736F  # "poso": any number, the same in every process
 
 
@@ -28,13 +35,22 @@ def open_database(url: str) -> sa.Engine:
         SettingsError: the URL is neither SQLite in a file nor PostgreSQL.
         ServiceDown: the database does not answer.
     """
-    engine = _engine(url)
+    engine = engine_of(url)
+    try:
+        make_tables(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def make_tables(engine: sa.Engine) -> None:
+    """Make what is not there yet; raises ``ServiceDown`` when the database does not answer."""
     with writing(engine) as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CREATION_LOCK})
         metadata.create_all(connection)
         _add_missing_columns(connection)
-    return engine
 
 
 @contextmanager
@@ -61,7 +77,12 @@ def rows_of(connection: sa.Connection, query: sa.Executable) -> list[dict[str, A
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _engine(url: str) -> sa.Engine:
+def engine_of(url: str) -> sa.Engine:
+    """An engine on a database that nobody has looked at yet.
+
+    Raises:
+        SettingsError: the URL is neither SQLite in a file nor PostgreSQL.
+    """
     try:
         parsed = sa.make_url(url)
     except ArgumentError as error:
@@ -74,7 +95,7 @@ def _engine(url: str) -> sa.Engine:
         "pool_timeout": WAIT_SECONDS,
     }
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed, pool_pre_ping=True, **settings)
+        return sa.create_engine(parsed, pool_pre_ping=True, connect_args=GONE_IS_NOTICED, **settings)
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise SettingsError("store_url: expected sqlite:////path/store.db or postgresql://…")
     _make_private_file(Path(parsed.database))
@@ -134,7 +155,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except IntegrityError:
+    except (IntegrityError, DataError):  # about a row, not about the database
         raise
     except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
         raise ServiceDown(f"the store does not answer ({type(error).__name__}); is the database up?") from error

@@ -1,34 +1,9 @@
-"""What stands before the calls: the token, and a limit on calls at once."""
-
-import hmac
+"""A limit on calls at once."""
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.problems import Problem
-
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz"})
-
-
-class BearerToken:
-    """Lets HTTP calls pass that carry the token; the health of the service is open to all."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
-        self._expected = f"Bearer {token}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on or answer 401."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._knows(scope):
-            await self._app(scope, receive, send)
-            return
-        problem = Problem(401, "expected the header Authorization: Bearer TOKEN")
-        refusal = JSONResponse(problem.as_json(), problem.status, headers={"WWW-Authenticate": "Bearer"})
-        await refusal(scope, receive, send)
-
-    def _knows(self, scope: Scope) -> bool:
-        came = [value for name, value in scope["headers"] if name == b"authorization"]
-        return len(came) == 1 and hmac.compare_digest(came[0], self._expected)
 
 
 class InFlightLimit:

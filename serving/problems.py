@@ -1,9 +1,12 @@
 """What is wrong with a request, and how each error is answered."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from posology.errors import CannotDo, Conflict, NotFound, PosologyError, Refused, ServiceDown
+
+NAME = re.compile(r"[\w.\[\]-]{1,120}")
 
 
 class RequestError(CannotDo):
@@ -27,16 +30,18 @@ class NoConsent(Refused):
 
 @dataclass(frozen=True)
 class Problem:
-    """An error as it is answered."""
+    """An error as it is answered; its code is that of its status unless it has one of its own."""
 
     status: int
     message: str
     field: str | None = None
+    code: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The body of the answer."""
-        about = {"code": CODES[self.status], "message": self.message}
-        return {"error": about if self.field is None else {**about, "field": self.field}}
+        about = {"code": self.code or CODES[self.status], "message": self.message}
+        is_a_name = self.field is not None and NAME.fullmatch(self.field)  # a field nobody asked for may be anything
+        return {"error": {**about, "field": self.field} if is_a_name else about}
 
 
 CODES = {

@@ -1,7 +1,6 @@
 """Deciding and answering: what ``/v1/recommend`` and ``/v1/rank`` have in common."""
 
 import dataclasses
-import logging
 import math
 import secrets
 import traceback
@@ -10,15 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from models.choice import Choice, Interval, Ranked, choose
+from models.choice import Choice, Interval, choose
 from models.release import Release
 from posology.tables import Tables
+from serving.alarms import ALARMS, Alarm
+from serving.deciding.explaining import explained
+from serving.fallback import safe_choice
 from serving.requests import read_rank
+from serving.telling import telling_of
 
-PREDICTION_FAILED = "PREDICTION_FAILED"
+PREDICTION_FAILED = Alarm.PREDICTION_FAILED.value
 DRAWN_SEEDS = 2**53  # a seed drawn here survives any JSON reader
-
-log = logging.getLogger("posology.serving")
 
 
 def answer_rank(release: Release, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,7 +42,14 @@ def answer_rank(release: Release, body: Mapping[str, Any]) -> dict[str, Any]:
         candidates=asked.candidates,
         seed=asked.seed,
     )
-    return answer(release, choice)
+    answered = answer(release, choice)
+    if not asked.explain:
+        return answered
+    content, now = choice.content_id, asked.decided_at
+    return {
+        **answered,
+        "explanation": explained(release, asked.tables, now=now, context=asked.context, content_id=content),
+    }
 
 
 def decide(
@@ -58,10 +66,10 @@ def decide(
         choice = choose(release, tables, now=now, context=context, candidates=candidates, seed=seed)
         if _is_finite(choice):
             return choice
-        log.error("release %s predicted a number that is not finite: safe default", release.name)
+        ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name} predicted a number that is not finite")
     except Exception as error:  # a patient is waiting: whatever broke, the safe default is the answer
-        log.error("release %s: %s: safe default", release.name, where(error))  # no traceback: it may hold data
-    return _safe_choice(release, seed)
+        ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name}: {where(error)}")  # a traceback may hold data
+    return safe_choice(release, seed, PREDICTION_FAILED)
 
 
 def draw_seed() -> int:
@@ -71,6 +79,7 @@ def draw_seed() -> int:
 
 def answer(release: Release, choice: Choice) -> dict[str, Any]:
     """A choice as JSON."""
+    ranking = [{**dataclasses.asdict(item), "reasons": list(item.reasons)} for item in choice.ranking]
     return {
         "content_id": choice.content_id,
         "probability": choice.probability,
@@ -78,7 +87,8 @@ def answer(release: Release, choice: Choice) -> dict[str, Any]:
         "source": choice.source,
         "reasons": list(choice.reasons),
         "seed": choice.seed,
-        "ranking": [{**dataclasses.asdict(item), "reasons": list(item.reasons)} for item in choice.ranking],
+        **telling_of(release).of(choice.content_id, choice.reasons, ranking),
+        "ranking": ranking,
     }
 
 
@@ -97,16 +107,3 @@ def _is_finite(choice: Choice) -> bool:
 
 def _ends(interval: Interval) -> tuple[float, float, float]:
     return interval.mean, interval.low, interval.high
-
-
-def _safe_choice(release: Release, seed: int) -> Choice:
-    default = release.therapy.safety.safe_default
-    others = [content_id for content_id in release.contents["content_id"] if content_id != default]
-    ranking = (
-        Ranked(default, 1.0, eligible=True, feedback=None, status=None, reasons=()),
-        *(
-            Ranked(content_id, 0.0, eligible=False, feedback=None, status=None, reasons=(PREDICTION_FAILED,))
-            for content_id in others
-        ),
-    )
-    return Choice(default, 1.0, "safe_default", (PREDICTION_FAILED,), seed, ranking)

@@ -10,7 +10,9 @@ from models.release import Release
 from posology.errors import CannotDo, NotFound
 from posology.tables import ON_SCHEDULE
 from serving.database import open_database, reading
+from serving.fallback import reason_of, safe_choice
 from serving.modes.arms import on_schedule
+from serving.plans.replaying import planned_again
 from serving.ranking import answer, decide
 from serving.records import Decision
 from serving.schema import decisions
@@ -66,6 +68,8 @@ def made_by(store_url: str, decision_id: str | None = None) -> dict[str, list[st
 def replay(release: Release, store: Store, decision: Decision) -> Replayed:
     """Decide again on the course as it was known then, with the seed of then.
 
+    A safe default that was answered because something broke (its reason says so) is made again as such.
+
     Args:
         release: the one that decided.
         store: holds the course at the decision's revision, whatever came later.
@@ -73,7 +77,8 @@ def replay(release: Release, store: Store, decision: Decision) -> Replayed:
     Raises:
         CannotDo: the decision was made elsewhere, or by another release.
     """
-    if decision.seed is None or decision.course_revision is None:
+    reason = reason_of(decision)
+    if decision.seed is None or (decision.course_revision is None and reason is None):
         raise CannotDo(
             f"decision {decision.decision_id} was made elsewhere and loaded; expected one that this service made"
         )
@@ -85,19 +90,28 @@ def replay(release: Release, store: Store, decision: Decision) -> Replayed:
         raise CannotDo(
             f"decision {decision.decision_id} was made by release {decision.release}; expected {release.name}"
         )
-    choice = decide(
-        decider,
-        store.course(decision.user_id, release.contents, revision=decision.course_revision),
-        now=decision.decided_at,
-        context=decision.context,
-        candidates=decision.candidates,
-        seed=decision.seed,
-    )
-    again = answer(release, choice)
+    if reason:
+        again = answer(release, safe_choice(release, decision.seed, reason))
+    else:
+        again = _made_again(decider, store, decision)
     eligible = [item["content_id"] for item in again["ranking"] if item["eligible"]]
     logged = {name: _plain(getattr(decision, name)) for name in (*_TOLD, "eligible")}
     made = {**{name: again[name] for name in _TOLD}, "eligible": eligible}
     return Replayed(decision.decision_id, tuple(_differences(logged, made)))
+
+
+def _made_again(release: Release, store: Store, decision: Decision) -> dict[str, Any]:
+    if decision.plan_id is not None:
+        return planned_again(release, store, decision, store.plan(decision.plan_id))
+    choice = decide(
+        release,
+        store.course(decision.user_id, release.contents, revision=decision.course_revision),
+        now=decision.decided_at,
+        context=decision.context,
+        candidates=decision.candidates,
+        seed=decision.seed or 0,
+    )
+    return answer(release, choice)
 
 
 _TOLD = ("content_id", "probability", "source", "reasons", "seed", "ranking")

@@ -92,6 +92,8 @@ decisions = sa.Table(
     sa.Column("candidates", JSON),
     sa.Column("ranking", JSON),
     sa.Column("course_revision", sa.BigInteger),
+    sa.Column("plan_id", sa.Text),
+    sa.Column("token", sa.Text),
     sa.Column("arm", sa.Text),
     sa.Column("arm_probability", sa.Double),
     _revision(),
@@ -148,4 +150,56 @@ considered = sa.Table(
     sa.Column("ranking", JSON, nullable=False),
     _recorded_at(),
     _of("decisions", "therapy", "decision_id"),
+)
+
+# A clinician's content in place of the one decided. What was decided stays as it is; a course shows what was given.
+overrides = sa.Table(
+    "overrides",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    sa.Column("content_id", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("overridden_at", UtcMicroseconds, nullable=False),
+    sa.Column("reasons", JSON, nullable=False),
+    sa.Column("token", sa.Text),
+    _revision(),
+    _recorded_at(),
+    _of("decisions", "therapy", "decision_id"),
+)
+
+# A plan for days without network. Its decisions come into ``decisions`` once they were delivered.
+plans = sa.Table(
+    "plans",
+    metadata,
+    _key("therapy"),
+    _key("plan_id"),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("issued_at", UtcMicroseconds, nullable=False),
+    sa.Column("release", sa.Text, nullable=False),
+    sa.Column("request", JSON, nullable=False),
+    sa.Column("document", JSON, nullable=False),
+    sa.Column("rankings", JSON, nullable=False),
+    sa.Column("course_revision", sa.BigInteger, nullable=False),
+    sa.Column("arm", sa.Text),
+    sa.Column("arm_probability", sa.Double),
+    sa.Column("token", sa.Text),
+    _revision(),
+    _recorded_at(),
+    _of("users", "therapy", "user_id"),
+)
+
+# Of the service, not of a therapy: whoever may call, with the digest of what they send.
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    _key("token_id"),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", JSON, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at", UtcMicroseconds, nullable=False),
+    sa.Column("calls_per_second", sa.Double),
+    sa.Column("valid_until", UtcMicroseconds),
+    sa.Column("replaced_by", sa.Text),
 )

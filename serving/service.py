@@ -3,23 +3,31 @@
 from pathlib import Path
 
 import bentoml
+from _bentoml_sdk import Service
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.release import Release
-from posology.errors import CannotDo, ServiceDown
-from serving.app import create_app, utc_now
+from posology.errors import ServiceDown
+from serving.access.doorman import Doorman
+from serving.access.gate import Gate
+from serving.access.paths import KnownPaths
+from serving.access.scopes import OPEN_PATHS
+from serving.app import create_app, doorman_of, utc_now
+from serving.damaged import load_as_far_as_possible
 from serving.draining import Draining, drain_before_end
-from serving.guards import BearerToken
 from serving.modes.modes import Modes
+from serving.opening import open_store
 from serving.problems import Problem
-from serving.ranking import PREDICTION_FAILED, answer_rank
+from serving.ranking import answer_rank
 from serving.settings import read_settings
-from serving.store import Store
 from serving.tether import end_with_parent
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
 MORNING = {"user": {}, "context": {}, "decided_at": "2026-01-01T09:00:00Z", "seed": 0}
+
+
+STARTING = Problem(503, "the release is being loaded; try again in a second")
 
 
 class Door:
@@ -27,25 +35,32 @@ class Door:
 
     def __init__(self) -> None:
         self.app: ASGIApp | None = None
+        self.doorman: Doorman | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on, or answer 503 while the release is being loaded."""
-        problem = Problem(503, "the release is being loaded; try again in a second")
-        await (self.app or JSONResponse(problem.as_json(), problem.status))(scope, receive, send)
+        await (self.app or JSONResponse(STARTING.as_json(), STARTING.status))(scope, receive, send)
 
 
-class TokenOfEnvironment(BearerToken):
-    """The token for what BentoML itself answers, such as ``/metrics``; read when the server starts."""
+class OuterGate:
+    """The gate before what BentoML itself answers too, such as ``/metrics``; shut until the doorman is there."""
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__(app, read_settings().token.get_secret_value())
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the call on, or answer 503 while nobody can say who may call."""
+        if door.doorman is not None:
+            await Gate(self._app, door.doorman)(scope, receive, send)
+        elif scope["type"] == "lifespan" or scope.get("path") in OPEN_PATHS:
+            await self._app(scope, receive, send)
+        else:
+            await JSONResponse(STARTING.as_json(), STARTING.status)(scope, receive, send)
 
 
-def _refuse_without_predictions(release: Release) -> None:
-    """Answer once before anybody asks: it compiles what is compiled, and shows that the release works here."""
-    answer = answer_rank(release, {**MORNING, "context": dict.fromkeys(release.therapy.context)})
-    if PREDICTION_FAILED in answer["reasons"]:
-        raise CannotDo(f"release {release.name} cannot predict here; the log says what broke")
+def _predict_once(release: Release) -> None:
+    """Answer once before anybody asks: it compiles what is compiled, and rings when the release does not work here."""
+    answer_rank(release, {**MORNING, "context": dict.fromkeys(release.therapy.context)})
 
 
 door = Door()
@@ -58,10 +73,12 @@ class PosologyService:
         end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
         drain_before_end()
         settings = read_settings()
-        release = Release.load(RELEASE)
-        _refuse_without_predictions(release)
-        self.store = Store.open(settings.store_url, release.therapy, files=settings.files)
-        door.app = app = create_app(release, self.store, settings, clock=utc_now)
+        release = load_as_far_as_possible(RELEASE)
+        _predict_once(release)
+        self.store = open_store(settings, release.therapy)
+        door.doorman = doorman_of(self.store, settings)
+        door.doorman.keep_fresh()
+        door.app = app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman)
         self.modes: Modes = app.state.modes
         if settings.ready:
             settings.ready.touch()
@@ -75,6 +92,8 @@ class PosologyService:
     @bentoml.on_shutdown
     def close(self) -> None:
         """Let go of the store."""
+        if door.doorman is not None:
+            door.doorman.stop()
         self.modes.close()
         self.store.close()
 
@@ -87,7 +106,20 @@ class PosologyService:
         return True
 
 
-service = bentoml.service(name="posology", workers=1, traffic={"timeout": 30})(PosologyService)
+class GuardedService(Service[PosologyService]):
+    """A service whose middlewares, BentoML's own too, stand behind ``KnownPaths``."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        """The app that the server runs."""
+        return Draining(KnownPaths(super().to_asgi(is_main=is_main)))
+
+
+service = bentoml.service(
+    name="posology",
+    workers=1,
+    traffic={"timeout": 30},
+    logging={"access": {"request_content_type": False}},  # it would be logged as it came
+    service_class=GuardedService,
+)(PosologyService)
 service.mount_asgi_app(door, path="/")
-service.add_asgi_middleware(Draining)
-service.add_asgi_middleware(TokenOfEnvironment)
+service.add_asgi_middleware(OuterGate)

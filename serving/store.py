@@ -1,11 +1,12 @@
 """The operational store: users, measurements, decisions and feedback of one therapy.
 
-Every call that writes has committed to disk when it returns. Writing the same
-row again changes nothing; the same id with another content is a ``Conflict``.
+Every call that writes has committed to disk when it returns; rows that come at
+once share a transaction. Writing the same row again changes nothing; the same
+id with another content is a ``Conflict``.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,17 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from posology.errors import Conflict, NotFound
+from posology.errors import Conflict, NotFound, Refused, ServiceDown
 from posology.tables import Tables
 from posology.therapy import Therapy
 from serving.bulk import load_tables, recorded_by, session_rows
-from serving.database import open_database, reading, rows_of, writing
-from serving.erasure import erased_among
-from serving.records import Decision, Feedback, Measurement, User
-from serving.schema import activations, decisions, feedback, measurements, users
+from serving.database import WAIT_SECONDS, open_database, reading, rows_of, writing
+from serving.keeping.group import Group
+from serving.keeping.journal import Journal
+from serving.keeping.settling import Settling
+from serving.keeping.writes import ABSENT, NO_DECISION, NO_USER, Write, write_together
+from serving.records import Decision, Feedback, Measurement, Override, Plan, User
+from serving.schema import activations, decisions, feedback, measurements, overrides, plans, users
 
 Row = Mapping[str, Any]
 Clock = Callable[[], datetime]
@@ -33,12 +37,27 @@ def _now() -> datetime:
 
 @dataclasses.dataclass(frozen=True)
 class Store:
-    """One therapy's rows in a database that other therapies may share."""
+    """One therapy's rows in a database that other therapies may share.
+
+    Attributes:
+        patience: seconds a row waits for the database before its writer is told that it does not answer.
+        journal: where decisions wait, on disk, while the database does not take them; without one a decision is
+            refused then like any other row.
+    """
 
     engine: sa.Engine
     therapy: Therapy
     clock: Clock = _now
     files: Path | None = None
+    patience: float = WAIT_SECONDS
+    journal: Journal | None = None
+    _group: Group = dataclasses.field(init=False, repr=False, compare=False)
+    _settling: Settling | None = dataclasses.field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_group", Group(self._write_together))
+        settling = Settling(self.journal, self._place) if self.journal else None
+        object.__setattr__(self, "_settling", settling)
 
     @classmethod
     def open(cls, url: str, therapy: Therapy, clock: Clock = _now, files: Path | None = None) -> "Store":
@@ -52,6 +71,9 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database."""
+        if self._settling:
+            self._settling.close()
+        self._group.close()
         self.engine.dispose()
 
     def check(self) -> None:
@@ -61,19 +83,24 @@ class Store:
 
     def add_user(self, user: User) -> None:
         """Keep a patient."""
-        row = self._row(user.as_row())
-        try:
-            self._add_user(row)
-        except IntegrityError:  # another process added this user just now: it is there to be compared
-            self._add_user(row)
+        self._add(users, user.as_row(), ("consent_withdrawn_at",))
 
     def add_measurement(self, measurement: Measurement) -> None:
         """Keep a reading; another score for the same user, time and instrument is a conflict."""
-        self._add(measurements, measurement.as_row(), measurement.user_id)
+        self._add(measurements, measurement.as_row())
 
-    def add_decision(self, decision: Decision) -> None:
-        """Keep a decision with all that is needed to replay it."""
-        self._add(decisions, decision.as_row(), decision.user_id)
+    def add_decision(self, decision: Decision, *, patience: float | None = None) -> None:
+        """Keep a decision with all that is needed to replay it; in the journal when the database does not take it.
+
+        Args:
+            patience: seconds to wait for the database; the store's own when None.
+        """
+        try:
+            self._add(decisions, decision.as_row(), patience=patience)
+        except ServiceDown:
+            if self._settling is None:
+                raise
+            self._settling.add(decision)
 
     def add_feedback(self, received: Feedback, *, time_is_given: bool = True) -> None:
         """Keep what came back after a decision.
@@ -82,13 +109,39 @@ class Store:
             time_is_given: false when ``received_at`` was only filled in on
                 arrival: the same feedback again is then the same at any time.
         """
-        user_id = self.decision(received.decision_id).user_id
-        self._add(feedback, received.as_row(), user_id, ignoring=() if time_is_given else ("received_at",))
+        self._add_to_decision(feedback, received.as_row(), () if time_is_given else ("received_at",))
 
     def activate(self, decision_id: str, at: datetime) -> None:
         """Keep that a decision's content was shown; the first time counts."""
         row = {"decision_id": decision_id, "activated_at": at}
-        self._add(activations, row, self.decision(decision_id).user_id, ignoring=("activated_at",))
+        self._add_to_decision(activations, row, ("activated_at",))
+
+    def override(self, override: Override) -> None:
+        """Keep what a clinician gave instead; again with the same words changes nothing, the first time counts.
+
+        Raises:
+            Conflict: the decision's own content was already shown or answered, or overridden by another.
+        """
+        key = {"decision_id": override.decision_id}
+        if any(self._has(table, key) for table in (activations, feedback)) and not self._has(overrides, key):
+            raise Conflict("this decision's content was already shown or answered; ask for a new decision")
+        self._add_to_decision(overrides, override.as_row(), ("overridden_at", "reasons", "token"))
+
+    def add_plan(self, plan: Plan) -> None:
+        """Keep a plan as it was signed."""
+        self._add(plans, plan.as_row())
+
+    def plan(self, plan_id: str) -> Plan:
+        """A plan as added."""
+        return Plan.from_row(self._one(plans, plan_id=plan_id))
+
+    def withdraw_consent(self, user_id: str, at: datetime) -> None:
+        """Keep that the user withdrew consent; the first time counts."""
+        self.user(user_id)
+        mine = (users.c.therapy == self.therapy.name) & (users.c.user_id == user_id)
+        with writing(self.engine) as connection:
+            first = mine & users.c.consent_withdrawn_at.is_(None)
+            connection.execute(sa.update(users).where(first).values(consent_withdrawn_at=at))
 
     def user(self, user_id: str) -> User:
         """A patient as added."""
@@ -97,7 +150,25 @@ class Store:
 
     def decision(self, decision_id: str) -> Decision:
         """A decision as added."""
-        return Decision.from_row(self._one(decisions, decision_id=decision_id))
+        found = self.first_of((decision_id,))
+        if found is None:
+            raise NotFound(NO_DECISION)
+        return found
+
+    def first_of(self, decision_ids: Sequence[str]) -> Decision | None:
+        """The first of these decisions that is there; it may still wait in the journal."""
+        found = self._first_of(decision_ids)
+        if found is None and self._settling is not None:
+            self._settle()
+            found = self._first_of(decision_ids)
+        return found
+
+    def _first_of(self, decision_ids: Sequence[str]) -> Decision | None:
+        mine = (decisions.c.therapy == self.therapy.name) & decisions.c.decision_id.in_(decision_ids)
+        with reading(self.engine) as connection:
+            found = {row["decision_id"]: row for row in rows_of(connection, sa.select(decisions).where(mine))}
+        first = next((found[each] for each in decision_ids if each in found), None)
+        return None if first is None else Decision.from_row(first)
 
     def revision(self, user_id: str) -> int:
         """How often the user's course has changed; see ``course``."""
@@ -114,7 +185,7 @@ class Store:
         with reading(self.engine) as connection:
             patients = rows_of(connection, sa.select(users).where(mine))
             if not patients:
-                raise NotFound(_NO_USER)
+                raise NotFound(NO_USER)
             known = patients[0]["revision"] if revision is None else revision
             return self._tables(connection, contents, patients, user_id=user_id, revision=known)
 
@@ -159,67 +230,48 @@ class Store:
         )
         return dataclasses.replace(tables, contents=tables.contents if contents is None else contents, files=self.files)
 
-    def _add_user(self, row: Row) -> None:
-        with writing(self.engine) as connection:
-            found = rows_of(connection, _by_key(users, row))
-            if found:
-                _refuse_difference(users, found[0], row)
-            elif erased_among(connection, [row["user_id"]]):
-                raise Conflict("this user was erased; who consents anew gets a new pseudonymous id")
-            else:
-                connection.execute(users.insert().values({**row, "revision": 0, "recorded_at": self.clock()}))
+    def _add(
+        self, table: sa.Table, values: Row, ignoring: tuple[str, ...] = (), *, patience: float | None = None
+    ) -> None:
+        write = Write(table, self._row(values), ignoring)
+        self._group.write(write, self.patience if patience is None else patience)
 
-    def _add(self, table: sa.Table, values: Row, user_id: str, *, ignoring: tuple[str, ...] = ()) -> None:
-        row = self._row(values)
+    def _add_to_decision(self, table: sa.Table, values: Row, ignoring: tuple[str, ...]) -> None:
+        """Keep a row of a decision, which may still wait in the journal."""
         try:
-            with writing(self.engine) as connection:
-                revision = self._next_revision(connection, user_id)
-                found = rows_of(connection, _by_key(table, row))
-                if found:
-                    _refuse_difference(table, found[0], row, ignoring)
-                    connection.rollback()
-                else:
-                    connection.execute(
-                        table.insert().values({**row, "revision": revision, "recorded_at": self.clock()})
-                    )
-        except IntegrityError as error:  # only an id shared by two users gets here: one user's writes wait in line
-            raise Conflict(_CONFLICTS[table.name]) from error
+            self._add(table, values, ignoring)
+        except NotFound:
+            self._settle()
+            self._add(table, values, ignoring)
 
-    def _next_revision(self, connection: sa.Connection, user_id: str) -> int:
-        """The next number of the user's course; until the transaction ends nobody else gets one."""
-        mine = (users.c.therapy == self.therapy.name) & (users.c.user_id == user_id)
-        count = sa.update(users).where(mine).values(revision=users.c.revision + 1).returning(users.c.revision)
-        revision = connection.execute(count).scalar_one_or_none()
-        if revision is None:
-            raise NotFound(_NO_USER)
-        return int(revision)
+    def _settle(self) -> None:
+        """Place what waits in the journal."""
+        if self._settling is not None:
+            self._settling.settle()
+
+    def _place(self, decision: Decision) -> None:
+        """Keep a decision of the journal; the patient was not asked then whether they consent."""
+        if not self.user(decision.user_id).consents(decision.decided_at):
+            raise Refused("the user has not consented")
+        self._add(decisions, decision.as_row())
+
+    def _write_together(self, writes: Sequence[Write]) -> None:
+        write_together(self.engine, self.therapy.name, writes, self.clock)
 
     def _row(self, values: Row) -> dict[str, Any]:
         return {"therapy": self.therapy.name, **values}
+
+    def _has(self, table: sa.Table, key: Mapping[str, str]) -> bool:
+        with reading(self.engine) as connection:
+            return bool(rows_of(connection, _by_key(table, self._row(key))))
 
     def _one(self, table: sa.Table, **key: str) -> Row:
         with reading(self.engine) as connection:
             found = rows_of(connection, _by_key(table, self._row(key)))
         if not found:
-            raise NotFound(_NO_USER if table is users else _NO_DECISION)
+            raise NotFound(ABSENT[table.name])
         return found[0]
-
-
-_NO_USER = "no such user; send POST /v1/users first"
-_NO_DECISION = "no such decision; expected a decision_id that POST /v1/recommend answered"
-_CONFLICTS = {
-    "users": "this user is already there with other values",
-    "measurements": "this user already has another score at this time",
-    "decisions": "this decision is already there with other values",
-    "feedback": "this decision already has other feedback",
-    "activations": "this decision was already shown",
-}
 
 
 def _by_key(table: sa.Table, row: Row) -> sa.Select[Any]:
     return sa.select(table).where(*(column == row[column.name] for column in table.primary_key))
-
-
-def _refuse_difference(table: sa.Table, found: Row, row: Row, ignoring: tuple[str, ...] = ()) -> None:
-    if any(found[name] != value for name, value in row.items() if name not in ignoring):
-        raise Conflict(_CONFLICTS[table.name])

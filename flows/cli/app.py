@@ -18,12 +18,14 @@ from flows.cli import (
     importing,
     learn,
     modes,
+    openapi,
     records,
     replay,
     review,
     run,
     simulate,
     snapshots,
+    tokens,
     validation,
 )
 from flows.cli.output import print_error
@@ -74,6 +76,8 @@ app.command()(review.rollback)
 app.command()(review.history)
 app.command()(modes.modes)
 app.command()(run.serve)
+app.command()(openapi.openapi)
+app.add_typer(tokens.token_app, name="token")
 app.command()(replay.replay)
 app.command()(erase.erase)
 app.command()(learn.schedule)

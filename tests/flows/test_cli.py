@@ -39,6 +39,8 @@ COMMANDS = (
     ("history",),
     ("modes",),
     ("serve",),
+    ("openapi",),
+    *(("token", *words) for words in ((), ("add",), ("list",), ("revoke",), ("rotate",))),
     ("replay",),
     ("erase",),
     ("schedule",),

@@ -1,5 +1,7 @@
 """A small therapy, a release made by hand, and stores on SQLite and on a real PostgreSQL."""
 
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 import sqlalchemy as sa
+import uvicorn
 
 from models.contents import ContentArrays
 from models.features import Features
@@ -18,7 +21,9 @@ from models.predictors.ridge import Ridge
 from models.release import Release, save_release
 from posology.tables import catalogue_of
 from posology.therapy import Therapy
+from serving.access.paths import KnownPaths
 from serving.app import create_app
+from serving.records import Decision, Feedback, User
 from serving.settings import ServiceSettings
 from serving.store import Store
 
@@ -155,6 +160,27 @@ def store(store_url: str, therapy: Therapy) -> Iterator[Store]:
 
 
 @pytest.fixture
+def written() -> tuple[User, Decision, Feedback]:
+    """A patient's first rows, for the small therapy."""
+    user = User("ada", NOW - timedelta(days=3), None, consent=True, declared={"age": 50.0})
+    decision = Decision(
+        decision_id="d1",
+        user_id="ada",
+        decided_at=NOW,
+        content_id="slow",
+        eligible=("rest", "slow"),
+        probability=1 / 3,
+        release="calm-0123456789ab",
+        context={"sleep_hours": 7.1},
+        source="model",
+        seed=1,
+        ranking=({"content_id": "slow", "probability": 1 / 3},),
+        course_revision=0,
+    )
+    return user, decision, Feedback("d1", NOW + timedelta(hours=1), {"score": 80.0, "completed": True})
+
+
+@pytest.fixture
 def sqlite_store(tmp_path: Path, therapy: Therapy) -> Iterator[Store]:
     opened = Store.open(f"sqlite:///{tmp_path / 'store.db'}", therapy)
     yield opened
@@ -172,6 +198,7 @@ def client_of(release: Release, sqlite_store: Store) -> Callable[..., TestClient
     """Makes a caller with the token, of an app with settings of the test's own."""
 
     def make(**settings: Any) -> TestClient:
+        settings = {"deadline_seconds": 300, **settings}  # the first decision of a process compiles
         told = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, **settings)
         app = create_app(release, sqlite_store, told, clock=lambda: NOW)
         return TestClient(app, headers={"Authorization": f"Bearer {TOKEN}"})
@@ -198,3 +225,26 @@ def enrol(client: TestClient) -> Callable[..., None]:
             assert client.post("/v1/measurements", json=reading).status_code == 200
 
     return send
+
+
+@pytest.fixture
+def port_of(release: Release, sqlite_store: Store) -> Iterator[Callable[..., int]]:
+    """Serves the app with settings of the test's own; gives the port."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def serve(**settings: Any) -> int:
+        told = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, **settings)
+        app = KnownPaths(create_app(release, sqlite_store, told))
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, http="h11", ws="none", log_config=None)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        running.append((server, thread))
+        while not server.started:
+            time.sleep(0.01)
+        return int(server.servers[0].sockets[0].getsockname()[1])
+
+    yield serve
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(10)

@@ -3,7 +3,8 @@
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -13,7 +14,11 @@ import pytest
 from models.release import Release
 from posology.errors import CannotDo, NotFound, ServiceDown
 from serving import bundle
+from serving.access.scopes import Scope
+from serving.access.token_table import TokenTable
+from serving.access.tokens import draw_token
 from serving.bundle import build_bundle
+from serving.database import open_database
 from serving.probe import probe
 from serving.ranking import answer_rank
 from serving.requirements import pinned_requirements
@@ -38,9 +43,15 @@ def store_url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="module")
-def served(tag: str, bento_home: Path, store_url: str) -> Iterator[Served]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the service said."""
+    return tmp_path_factory.mktemp("log") / "service.log"
+
+
+@pytest.fixture(scope="module")
+def served(tag: str, bento_home: Path, store_url: str, log: Path) -> Iterator[Served]:
     env = {"POSOLOGY_STORE_URL": store_url, "POSOLOGY_TOKEN": TOKEN}
-    with serve_bundle(tag, bento_home=bento_home, env=env) as running:
+    with log.open("wb") as file, serve_bundle(tag, bento_home=bento_home, env=env, log=file) as running:
         started = psutil.Process(running.process.pid).children(recursive=True)
         yield running
     assert started
@@ -81,11 +92,45 @@ def test_a_bundle_that_answers_otherwise_is_told_apart(served: Served, release: 
 def test_only_health_is_open(served: Served) -> None:
     for path in ("livez", "readyz", "healthz"):
         assert httpx.get(f"{served.url}/{path}").status_code == 200
-    for path in ("metrics", "v1/release", "", "docs.json", "schema.json"):
+    for path in ("metrics", "v1/release", "docs.json", "schema.json", "static_content/x"):
         assert httpx.get(f"{served.url}/{path}").status_code == 401
     metrics = httpx.get(f"{served.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert metrics.status_code == 200
     assert "bentoml_" in metrics.text
+
+
+def test_a_token_added_beside_opens_its_calls_and_no_others(served: Served, store_url: str) -> None:
+    engine = open_database(store_url)
+    text, token = draw_token("somebody", [Scope.REVIEWER], datetime.now(UTC))
+    TokenTable(engine).add(token)
+    with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {text}"}) as client:
+        _wait_for(lambda: client.get("/v1/release").status_code == 200)
+        assert client.get("/metrics").status_code == 200
+        assert client.post("/v1/rank", json={}).json()["error"]["code"] == "missing_scope"
+        TokenTable(engine).revoke(token.token_id, datetime.now(UTC))
+        _wait_for(lambda: client.get("/metrics").status_code == 401)
+    engine.dispose()
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.1)
+
+
+def test_what_strangers_ask_neither_grows_the_metrics_nor_writes_into_the_log(served: Served, log: Path) -> None:
+    with httpx.Client(base_url=served.url) as client:
+        for number in range(20):
+            assert client.get(f"/Zq7X{number}?name=Zq7X").status_code == 401
+        assert client.get("/x%0aZq7X says all is well").status_code == 401
+        assert client.post("/v1/users", json={"history": "Zq7X"}, headers={"Cookie": "Zq7X"}).status_code == 401
+        client.headers["Authorization"] = f"Bearer {TOKEN}"
+        assert client.post("/v1/users?name=Zq7X", json={"Zq7X": "Zq7X"}).status_code == 422
+        assert client.post("/v1/users", content="Zq7X", headers={"Content-Type": "Zq7X"}).status_code == 400
+        assert "Zq7X" not in client.get("/metrics").text
+    assert log.read_text()
+    assert "Zq7X" not in log.read_text()
 
 
 def test_nothing_but_the_documented_calls_is_served(served: Served) -> None:

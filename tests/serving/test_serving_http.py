@@ -223,6 +223,13 @@ def test_a_wrong_value_is_named_by_field_and_not_repeated(
     assert field == "SECRET" or "SECRET" not in response.text
 
 
+def test_a_field_nobody_asked_for_is_named_only_when_it_is_a_name(client: Client) -> None:
+    for key in ("Anna Miller, born 1950", "n" * 200, "\n"):
+        response = client.post("/v1/recommend", json={**ASK, key: 1})
+        assert refusal(response) == (422, "invalid", None)
+        assert key not in response.text
+
+
 def test_feedback_that_f_cannot_be_computed_from_is_refused_and_not_kept(
     client: Client, enrol: Callable[..., None]
 ) -> None:
@@ -290,7 +297,7 @@ def test_a_store_that_is_down_is_unavailable(client: Client, monkeypatch: Any) -
         raise ServiceDown("the store does not answer")
 
     monkeypatch.setattr(Store, "user", down)
-    assert refusal(client.post("/v1/recommend", json=ASK)) == (503, "unavailable", None)
+    assert refusal(client.post("/v1/measurements", json=READING)) == (503, "unavailable", None)
 
 
 def test_a_broken_call_tells_neither_caller_nor_log_what_it_held(
@@ -300,7 +307,7 @@ def test_a_broken_call_tells_neither_caller_nor_log_what_it_held(
         raise RuntimeError("SECRET")
 
     monkeypatch.setattr(Store, "user", broken)
-    response = client.post("/v1/recommend", json=ASK)
+    response = client.post("/v1/measurements", json=READING)
     assert refusal(response) == (503, "unavailable", None)
     assert "SECRET" not in response.text + caplog.text
     assert "RuntimeError at test_serving_http.py" in caplog.text

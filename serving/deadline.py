@@ -1,0 +1,181 @@
+"""An answer in time, whatever hangs or breaks behind it."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import ContextVar, copy_context
+from functools import partial
+from typing import Any, Protocol
+
+from posology.errors import PosologyError, ServiceDown
+from serving.alarms import ALARMS, Alarm
+from serving.ranking import where
+from serving.records import Decision
+from serving.store import Store
+from serving.threads import Threads
+
+Answer = dict[str, Any]
+DECIDED_BY = 0.7  # of the deadline; the rest is for keeping the decision
+KEPT_BY = 0.9
+THREADS = 40
+
+
+class Otherwise(Protocol):
+    """What answers instead, and keeps its decision or has no time to."""
+
+    def __call__(self, why: Alarm, *, is_kept: bool) -> Answer:
+        """The answer."""
+        ...
+
+
+class GivenUp(Exception):
+    """Nobody waits for this answer any more."""
+
+
+def keep(store: Store, decision: Decision) -> None:
+    """Have the decision on disk, in the time the call has left; raises ``GivenUp`` when it was answered otherwise."""
+    attempt = _CURRENT.get()
+    if attempt is None:
+        store.add_decision(decision)
+    else:
+        attempt.claim()
+        store.add_decision(decision, patience=attempt.left)
+
+
+class Attempt:
+    """One try at an answer. It is claimed by who keeps the decision, or given up by who waits: never both."""
+
+    def __init__(self, seconds: float) -> None:
+        self._ends = time.monotonic() + seconds
+        self._lock = threading.Lock()
+        self._claimed = self._given_up = False
+
+    @property
+    def left(self) -> float:
+        """Seconds the database has for keeping the decision."""
+        return max(0.05, self._ends - time.monotonic())
+
+    def begin(self, decide: Callable[[], Answer]) -> Answer:
+        """What ``decide`` answers, unless it is too late to begin."""
+        if self._given_up:
+            raise GivenUp
+        _CURRENT.set(self)
+        return decide()
+
+    def claim(self) -> None:
+        """Say that the decision will be kept and answered now; raises ``GivenUp`` when it is too late."""
+        with self._lock:
+            if self._given_up:
+                raise GivenUp
+            self._claimed = True
+
+    def give_up(self) -> bool:
+        """Say that the answer is made otherwise; false when a decision is being kept already."""
+        with self._lock:
+            self._given_up = not self._claimed
+            return self._given_up
+
+
+_CURRENT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
+
+
+class Deadline:
+    """Runs calls that decide, and answers otherwise when they are late or break.
+
+    A call that hangs keeps its thread. Once every thread hangs, calls are
+    answered otherwise at once, until one comes back.
+    """
+
+    def __init__(self, seconds: float, *, threads: int = THREADS) -> None:
+        self._seconds = seconds
+        self._limit = threads
+        self._threads = Threads(threads, "posology-deciding")
+        self._otherwise = Threads(8, "posology-otherwise")
+        self._hanging = 0  # touched on the loop only
+
+    def guard(self, otherwise: Callable[..., Answer]) -> Callable[..., Awaitable[Answer]]:
+        """What runs a call on a body at a time, or ``otherwise`` on the same with the reason."""
+
+        async def run(call: Callable[..., Answer], *arguments: Any) -> Answer:
+            return await self.answer(partial(call, *arguments), partial(otherwise, *arguments))
+
+        return run
+
+    async def answer(self, decide: Callable[[], Answer], otherwise: Otherwise) -> Answer:
+        """What ``decide`` answers, or ``otherwise`` with the reason.
+
+        Args:
+            decide: writes by ``keep`` only.
+
+        Raises:
+            PosologyError: what ``decide`` refuses.
+        """
+        if self._hanging >= self._limit:
+            return await self._otherwise_because(Alarm.DEADLINE, otherwise, "every thread hangs")
+        attempt = Attempt(self._seconds * KEPT_BY)
+        deciding = _run(self._threads, partial(attempt.begin, decide))
+        await asyncio.wait({deciding}, timeout=self._seconds * DECIDED_BY)
+        is_late = not deciding.done() and attempt.give_up()
+        if not is_late:
+            await asyncio.wait({deciding}, timeout=self._seconds)  # it is being kept: at the latest by the journal
+        if not deciding.done():
+            self._hanging += 1
+            deciding.add_done_callback(self._came_back)
+        if is_late:
+            return await self._otherwise_because(Alarm.DEADLINE, otherwise, f"no choice in {self._seconds:g} s")
+        if not deciding.done():
+            return _not_kept(Alarm.STORE_UNAVAILABLE, otherwise)
+        try:
+            return deciding.result()
+        except ServiceDown as error:
+            return await self._otherwise_because(Alarm.STORE_UNAVAILABLE, otherwise, str(error))
+        except PosologyError:
+            raise
+        except Exception as error:  # a patient is waiting: whatever broke, the safe default is the answer
+            return await self._otherwise_because(Alarm.INTERNAL_ERROR, otherwise, where(error))
+
+    async def _otherwise_because(self, code: Alarm, otherwise: Otherwise, about: str) -> Answer:
+        ALARMS.ring(code, f"{about}: safe default")
+        answering = _run(self._otherwise, partial(otherwise, code, is_kept=True))
+        await asyncio.wait({answering}, timeout=self._seconds)
+        return answering.result() if answering.done() else _not_kept(code, otherwise)
+
+    def _came_back(self, deciding: asyncio.Future[Any]) -> None:
+        self._hanging -= 1
+        if not deciding.cancelled():
+            deciding.exception()  # looked at, so that nobody warns of it
+
+
+def _not_kept(code: Alarm, otherwise: Otherwise) -> Answer:
+    """The answer when the disk itself hangs."""
+    ALARMS.ring(Alarm.NOT_KEPT, "neither database nor journal answers")
+    return otherwise(code, is_kept=False)
+
+
+def _run(threads: Threads, work: Callable[[], Any]) -> "asyncio.Future[Any]":
+    """The work's outcome, when a thread has done it."""
+    loop, context = asyncio.get_running_loop(), copy_context()
+    future: asyncio.Future[Any] = loop.create_future()
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            result = context.run(work)
+        except BaseException as raised:
+            result, error = None, raised
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(_finish, future, result, error)
+
+    threads.submit(run)
+    return future
+
+
+def _finish(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
+    if future.cancelled():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,74 @@
+"""The safe default, and why it is answered: made from the therapy alone, without model or database."""
+
+from datetime import datetime
+from typing import Any
+
+from models.choice import Choice, Ranked
+from models.release import Release
+from posology.errors import ServiceDown
+from serving.alarms import ALARMS, Alarm
+from serving.modes.arms import Arm
+from serving.records import Decision
+from serving.requests import RecommendRequest
+from serving.store import Store
+
+REASONS = frozenset({Alarm.DEADLINE, Alarm.PREDICTION_FAILED, Alarm.STORE_UNAVAILABLE, Alarm.INTERNAL_ERROR})
+PATIENCE_SECONDS = 0.1  # the deadline is nearly over: then the journal has it
+
+
+def safe_choice(release: Release, seed: int, reason: str) -> Choice:
+    """The safe default for certain; no other content is eligible, for this reason."""
+    default = release.therapy.safety.safe_default
+    others = [content_id for content_id in release.contents["content_id"] if content_id != default]
+    ranking = (
+        Ranked(default, 1.0, eligible=True, feedback=None, status=None, reasons=()),
+        *(
+            Ranked(content_id, 0.0, eligible=False, feedback=None, status=None, reasons=(reason,))
+            for content_id in others
+        ),
+    )
+    return Choice(default, 1.0, "safe_default", (reason,), seed, ranking)
+
+
+def reason_of(decision: Decision) -> str | None:
+    """Why the safe default was answered without asking the release; None when it was asked."""
+    return next((reason for reason in decision.reasons if reason in REASONS), None)
+
+
+def safe_decision(
+    arm: Arm,
+    asked: RecommendRequest,
+    choice: Choice,
+    ranking: list[dict[str, Any]],
+    *,
+    now: datetime,
+    decision_id: str,
+) -> Decision:
+    """The safe default as a decision; of no revision of the course, which nobody looked at."""
+    return Decision(
+        decision_id=decision_id,
+        user_id=asked.user_id,
+        decided_at=now,
+        content_id=choice.content_id,
+        eligible=(choice.content_id,),
+        probability=1.0,
+        release=arm.logged_as,
+        context=asked.context,
+        source=choice.source,
+        reasons=choice.reasons,
+        seed=choice.seed,
+        candidates=asked.candidates,
+        ranking=tuple(ranking),
+        arm=arm.name,
+        arm_probability=arm.probability,
+    )
+
+
+def kept(store: Store, decision: Decision) -> bool:
+    """Whether the decision is on disk, in database or journal."""
+    try:
+        store.add_decision(decision, patience=PATIENCE_SECONDS)
+    except ServiceDown as error:
+        ALARMS.ring(Alarm.NOT_KEPT, str(error))
+        return False
+    return True

@@ -1,0 +1,203 @@
+"""Whatever hangs, breaks or is gone: the patient gets the safe default in time, and somebody is told why."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.release import Release
+from posology.errors import ServiceDown
+from serving import deadline, ranking
+from serving.alarms import ALARMS, Alarm
+from serving.app import create_app
+from serving.database import writing
+from serving.keeping.journal import Journal
+from serving.replay import replay
+from serving.settings import ServiceSettings
+from serving.store import Store
+
+Client = Any
+ASK = {"user_id": "ada", "context": {"sleep_hours": 7}, "seed": 5}
+SECONDS = 0.4
+
+
+@pytest.fixture
+def journalled(sqlite_store: Store, tmp_path: Path) -> Iterator[Store]:
+    """A store with a journal."""
+    store = replace(sqlite_store, journal=Journal(tmp_path / "journal", reserved=0), patience=SECONDS)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def hurried_by(
+    client: Client, enrol: Callable[..., None], release: Release, journalled: Store, now: Any
+) -> Iterator[Callable[[float], Client]]:
+    """Makes a caller of a service with a deadline, which knows a patient and has decided once."""
+    enrol("ada")
+    assert client.post("/v1/recommend", json=ASK).json()["source"] == "model"  # and is compiled
+    with ExitStack() as opened:
+
+        def make(seconds: float) -> Client:
+            settings = ServiceSettings(store_url="sqlite:///unused", token="t", deadline_seconds=seconds)
+            app = create_app(release, journalled, settings, clock=lambda: now)
+            headers = {"Authorization": "Bearer t"}
+            return opened.enter_context(type(client)(app, headers=headers))  # one loop for all its calls
+
+        yield make
+
+
+@pytest.fixture
+def hurried(hurried_by: Callable[[float], Client]) -> Client:
+    """A caller of a service with a short deadline."""
+    return hurried_by(SECONDS)
+
+
+@pytest.fixture
+def patient_caller(hurried_by: Callable[[float], Client]) -> Client:
+    """A caller of a service that has time, also on a busy machine."""
+    return hurried_by(60)
+
+
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """A predictor that hangs until the event is set."""
+    ends = threading.Event()
+    monkeypatch.setattr(ranking, "choose", lambda *_, **__: ends.wait(30))
+    yield ends
+    ends.set()
+
+
+def safe(answer: dict[str, Any], *reasons: str) -> bool:
+    """Whether it is the safe default for these reasons."""
+    assert (answer["content_id"], answer["probability"], answer["source"]) == ("rest", 1.0, "safe_default")
+    return answer["reasons"] == list(reasons)
+
+
+def test_a_predictor_that_hangs_is_not_waited_for(
+    hurried: Client, hang: threading.Event, journalled: Store, release: Release
+) -> None:
+    before = ALARMS.counts()[Alarm.DEADLINE]
+    began = time.monotonic()
+    answer = hurried.post("/v1/recommend", json=ASK).json()
+    assert time.monotonic() - began < 10 * SECONDS  # a busy machine; without the deadline it is 30 s
+    assert safe(answer, "DEADLINE")
+    assert ALARMS.counts()[Alarm.DEADLINE] == before + 1
+    assert safe(hurried.post("/v1/rank", json={"user": {}, "context": {}, "seed": 3}).json(), "DEADLINE")
+    hang.set()
+    told = {"decision_id": answer["decision_id"], "score": 1, "completed": True}
+    assert hurried.post("/v1/feedback", json=told).status_code == 200
+    stored = journalled.decision(answer["decision_id"])
+    assert (stored.eligible, stored.seed, stored.course_revision) == (("rest",), 5, None)
+    assert replay(release, journalled, stored).equal
+    assert journalled.course("ada").sessions.height == 2  # the choice that came too late is not kept
+
+
+def test_predictors_that_hang_do_not_take_all_threads(
+    hang: threading.Event,
+) -> None:
+    asked, limit = 6, 2
+    in_time = deadline.Deadline(1, threads=limit)
+    threads = _deciding()
+
+    async def all_at_once() -> list[Any]:
+        calls = (in_time.answer(lambda: {"hung": hang.wait(30)}, otherwise) for _ in range(asked))
+        answers = list(await asyncio.gather(*calls))
+        began = time.monotonic()
+        answers.append(await in_time.answer(dict, otherwise))
+        assert time.monotonic() - began < deadline.DECIDED_BY  # nobody waits when every thread hangs
+        assert _deciding() - threads == limit
+        hang.set()
+        while "why" in (answer := await in_time.answer(lambda: {"well": True}, otherwise)):
+            await asyncio.sleep(0.02)
+        return [*answers, answer]
+
+    assert asyncio.run(all_at_once()) == [{"why": "DEADLINE", "is_kept": True}] * (asked + 1) + [{"well": True}]
+
+
+def otherwise(why: str, *, is_kept: bool) -> dict[str, Any]:
+    return {"why": why, "is_kept": is_kept}
+
+
+def _deciding() -> int:
+    return sum(thread.name.startswith("posology-deciding") for thread in threading.enumerate())
+
+
+def test_a_database_that_is_locked_costs_no_decision(
+    hurried_by: Callable[[float], Client], journalled: Store, release: Release
+) -> None:
+    hurried = hurried_by(3)
+    with writing(journalled.engine):  # others may read, nobody may write
+        answer = hurried.post("/v1/recommend", json=ASK).json()
+        assert answer["source"] == "model"  # and it is in the journal
+        told = {"decision_id": answer["decision_id"], "score": 1, "completed": True}
+        assert hurried.post("/v1/feedback", json=told).status_code == 503  # it is sent again later
+    give_up_at = time.monotonic() + 10
+    while hurried.post("/v1/feedback", json=told).status_code == 503:
+        assert time.monotonic() < give_up_at
+    assert replay(release, journalled, journalled.decision(answer["decision_id"])).equal
+
+
+def test_a_database_that_is_gone_gives_the_safe_default(
+    patient_caller: Client, journalled: Store, monkeypatch: Any
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise ServiceDown("the store does not answer")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "user", gone)
+        patched.setattr(journalled._group, "write", gone)
+        answer = patient_caller.post("/v1/recommend", json=ASK).json()
+        stranger = patient_caller.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).json()
+    assert safe(answer, "STORE_UNAVAILABLE")
+    told = {"decision_id": answer["decision_id"], "score": 1, "completed": True}
+    assert patient_caller.post("/v1/feedback", json=told).status_code == 200
+    told = {"decision_id": stranger["decision_id"], "score": 1, "completed": True}
+    assert patient_caller.post("/v1/feedback", json=told).status_code == 404
+
+
+def test_a_decision_that_no_disk_takes_is_not_said_to_be_kept(
+    patient_caller: Client, journalled: Store, monkeypatch: Any
+) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise ServiceDown("the disk is full")
+
+    before = ALARMS.counts()[Alarm.NOT_KEPT]
+    monkeypatch.setattr(journalled._group, "write", gone)
+    monkeypatch.setattr(journalled.journal, "append", gone)
+    answer = patient_caller.post("/v1/recommend", json=ASK).json()
+    assert safe(answer, "STORE_UNAVAILABLE", "NOT_KEPT")
+    assert answer["decision_id"] is None
+    assert ALARMS.counts()[Alarm.NOT_KEPT] == before + 1
+
+
+def test_a_disk_that_hangs_is_not_waited_for(
+    hurried: Client, hang: threading.Event, journalled: Store, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(journalled._group, "write", lambda *_: hang.wait(30))
+    answer = hurried.post("/v1/recommend", json=ASK).json()
+    assert safe(answer, "DEADLINE", "NOT_KEPT")
+    assert answer["decision_id"] is None
+
+
+def test_whatever_else_breaks_gives_the_safe_default(patient_caller: Client, monkeypatch: Any, caplog: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("SECRET")
+
+    monkeypatch.setattr(Store, "course", broken)
+    assert safe(patient_caller.post("/v1/recommend", json=ASK).json(), "INTERNAL_ERROR")
+    assert "alarm INTERNAL_ERROR: RuntimeError at test_deadline.py" in caplog.text
+    assert "SECRET" not in caplog.text
+
+
+def test_what_is_refused_is_refused_all_the_same(patient_caller: Client, hang: threading.Event) -> None:
+    assert (
+        patient_caller.post("/v1/recommend", json={"user_id": "ada", "context": {"sleep_hours": -1}}).status_code == 422
+    )
+    assert patient_caller.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).status_code == 404
