@@ -9,7 +9,7 @@ from posology.errors import Conflict
 from serving.alarms import Alarm
 from serving.deadline import keep
 from serving.deciding.again import id_of, made_before
-from serving.deciding.explaining import explained
+from serving.deciding.explaining import explained_or_not
 from serving.fallback import kept, reason_of, safe_choice, safe_decision
 from serving.ranking import answer, decide, draw_seed
 from serving.records import Decision
@@ -130,10 +130,7 @@ class Deciding:
         if decision.release != self.release.name or reason_of(decision):
             return {"explanation": None}
         course = self.store.course(decision.user_id, self.release.contents, revision=decision.course_revision)
-        explanation = explained(
-            self.release, course, now=decision.decided_at, context=decision.context, content_id=decision.content_id
-        )
-        return {"explanation": explanation}
+        return {"explanation": explained_or_not(self.release, course, decision)}
 
 
 def _ids(asked: RecommendRequest, key: str | None, *place: str) -> tuple[str, str]:
