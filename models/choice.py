@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from models.policies.decisions import Decisions
+from models.policies.fixed_schedule import FixedSchedule
 from models.release import Release
 from posology.errors import NotFound, first_few
 from posology.safety import Blocks, blocks
@@ -47,7 +48,7 @@ class Choice:
 
     content_id: str
     probability: float
-    source: Literal["model", "safe_default"]
+    source: Literal["model", "schedule", "safe_default"]
     reasons: tuple[str, ...]
     seed: int
     ranking: tuple[Ranked, ...]
@@ -138,7 +139,8 @@ def choose(
     if scored.blocks.eligible[0].sum() == 1:
         return Choice(ranking[0].content_id, 1.0, "safe_default", (NOTHING_ELSE,), seed, ranking)
     chosen = rows[draw(scored.probability[0], seed)]
-    return Choice(chosen.content_id, chosen.probability, "model", (), seed, ranking)
+    source: Literal["model", "schedule"] = "schedule" if isinstance(release.policy, FixedSchedule) else "model"
+    return Choice(chosen.content_id, chosen.probability, source, (), seed, ranking)
 
 
 def known_at(release: Release, tables: Tables, now: datetime, context: Mapping[str, Any]) -> Tables:

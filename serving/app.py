@@ -64,6 +64,7 @@ def create_app(
     app.add_exception_handler(HTTPException, _no_such_call)
     plan_key = PlanKey.open(settings.plan_key) if settings.plan_key else None
     calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo, plan_key=plan_key)
+    app.state.modes = calls.modes  # now, so that one that cannot be served does not start
     in_time = Deadline(settings.deadline_seconds)
     for route in POSTED:
         otherwise = getattr(calls, f"{route.name}_otherwise", None)

@@ -1,9 +1,9 @@
 """What each ``/v1`` call does, free of HTTP."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from serving.deciding.deciding import Deciding
 from serving.deciding.overriding import override
 from serving.erasure import erase_rows
 from serving.fallback import safe_choice
+from serving.modes.modes import Modes
 from serving.openapi import document_of
 from serving.plans.keeping import Plans
 from serving.plans.signing import PlanKey
@@ -54,6 +55,11 @@ class Calls:
     approval: Path | None = None
     future_is_allowed: bool = False
     plan_key: PlanKey | None = None
+
+    @cached_property
+    def modes(self) -> Modes:
+        """Who decides for which patient."""
+        return Modes.open(self.release, self.store, self.approval)
 
     def recommend(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
         """Decide for a stored user; the decision is on disk before it is answered."""
@@ -97,7 +103,7 @@ class Calls:
     def rank(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a user who is not stored; nothing is written."""
         given = {name: value for name, value in body.items() if value is not None}
-        return answer_rank(self.release, {"decided_at": now.isoformat(), "seed": draw_seed(), **given})
+        return answer_rank(self.modes.of_strangers, {"decided_at": now.isoformat(), "seed": draw_seed(), **given})
 
     def activate(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep that a decision's content was shown."""
@@ -147,14 +153,16 @@ class Calls:
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""
         therapy = self.release.therapy
-        approval = json.loads(self.approval.read_text(encoding="utf-8")) if self.approval else {}
+        standing = self.modes.standing
         return {
             "release": self.release.name,
             "digest": self.release.digest,
             "digests": dict(self.release.digests),
             "therapy": {"name": therapy.name, "title": therapy.title, "version": therapy.version},
-            "signatures": approval.get("signatures", []),
-            "since": approval.get("since", self.started_at.isoformat()),
+            "signatures": list(standing.signatures),
+            "since": standing.since or self.started_at.isoformat(),
+            "plan": standing.plan.model_dump(mode="json"),
+            "beside": standing.beside.model_dump(include={"release", "mode", "share"}) if standing.beside else None,
             "plan_key": self.plan_key.public if self.plan_key else None,
         }
 
@@ -164,11 +172,11 @@ class Calls:
 
     @property
     def _deciding(self) -> Deciding:
-        return Deciding(self.release, self.store)
+        return Deciding(self.release, self.store, self.modes)
 
     @property
     def _plans(self) -> Plans:
-        return Plans(self.release, self.store, self.plan_key)
+        return Plans(self.release, self.store, self.modes, self.plan_key)
 
     def _refuse_without_consent(self, user_id: str, at: datetime) -> None:
         if not self.store.user(user_id).consents(at):

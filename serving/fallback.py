@@ -7,6 +7,7 @@ from models.choice import Choice, Ranked
 from models.release import Release
 from posology.errors import ServiceDown
 from serving.alarms import ALARMS, Alarm
+from serving.modes.arms import Arm
 from serving.records import Decision
 from serving.requests import RecommendRequest
 from serving.store import Store
@@ -35,7 +36,7 @@ def reason_of(decision: Decision) -> str | None:
 
 
 def safe_decision(
-    release: Release,
+    arm: Arm,
     asked: RecommendRequest,
     choice: Choice,
     ranking: list[dict[str, Any]],
@@ -51,13 +52,15 @@ def safe_decision(
         content_id=choice.content_id,
         eligible=(choice.content_id,),
         probability=1.0,
-        release=release.name,
+        release=arm.logged_as,
         context=asked.context,
         source=choice.source,
         reasons=choice.reasons,
         seed=choice.seed,
         candidates=asked.candidates,
         ranking=tuple(ranking),
+        arm=arm.name,
+        arm_probability=arm.probability,
     )
 
 

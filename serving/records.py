@@ -57,10 +57,13 @@ class Decision(_Row):
     course revision and its source is ``imported``.
 
     Attributes:
+        release: what decided, see ``serving.modes.arms.Arm.logged_as``.
         ranking: every content with probability, predictions and reasons, as answered.
         course_revision: the revision of the user's course it was computed from.
         plan_id: the plan for days without network that it was part of.
         token: the id of the token whose caller asked for it: of the call that is being answered, unless given.
+        arm: the patient's.
+        arm_probability: with which a patient was in that arm. ``probability`` is the content's within the arm.
     """
 
     decision_id: str
@@ -79,6 +82,8 @@ class Decision(_Row):
     course_revision: int | None = None
     plan_id: str | None = None
     token: str | None = dataclasses.field(default_factory=calling_token.get)
+    arm: str | None = None
+    arm_probability: float | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Decision":
@@ -125,7 +130,7 @@ class Plan(_Row):
         document: what was answered, with its signature.
         rankings: of each decision in turn every content with probability, predictions and reasons.
         course_revision: the revision of the user's course it was computed from.
-        token: as of a decision.
+        arm: and its probability, and the token, are as of a decision.
     """
 
     plan_id: str
@@ -136,6 +141,8 @@ class Plan(_Row):
     document: Mapping[str, Any]
     rankings: tuple[Any, ...]
     course_revision: int
+    arm: str | None = None
+    arm_probability: float | None = None
     token: str | None = dataclasses.field(default_factory=calling_token.get)
 
     @classmethod
@@ -143,3 +150,16 @@ class Plan(_Row):
         """The plan a stored row holds."""
         values: dict[str, Any] = {field.name: row[field.name] for field in fields(cls)}
         return cls(**{**values, "rankings": tuple(values["rankings"])})
+
+
+@dataclass(frozen=True)
+class Considered(_Row):
+    """What a release that did not decide would have done in a decision."""
+
+    decision_id: str
+    release: str
+    content_id: str
+    probability: float
+    source: str
+    reasons: tuple[str, ...]
+    ranking: tuple[Mapping[str, Any], ...]

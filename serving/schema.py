@@ -94,6 +94,8 @@ decisions = sa.Table(
     sa.Column("course_revision", sa.BigInteger),
     sa.Column("plan_id", sa.Text),
     sa.Column("token", sa.Text),
+    sa.Column("arm", sa.Text),
+    sa.Column("arm_probability", sa.Double),
     _revision(),
     _recorded_at(),
     _of("users", "therapy", "user_id"),
@@ -164,6 +166,8 @@ plans = sa.Table(
     sa.Column("document", JSON, nullable=False),
     sa.Column("rankings", JSON, nullable=False),
     sa.Column("course_revision", sa.BigInteger, nullable=False),
+    sa.Column("arm", sa.Text),
+    sa.Column("arm_probability", sa.Double),
     sa.Column("token", sa.Text),
     _revision(),
     _recorded_at(),
@@ -182,4 +186,20 @@ tokens = sa.Table(
     sa.Column("calls_per_second", sa.Double),
     sa.Column("valid_until", UtcMicroseconds),
     sa.Column("replaced_by", sa.Text),
+)
+
+# What a release that did not decide would have done: one that runs in the shadow, or an apprentice.
+considered = sa.Table(
+    "considered",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    _key("release"),
+    sa.Column("content_id", sa.Text, nullable=False),
+    sa.Column("probability", sa.Double, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reasons", JSON, nullable=False),
+    sa.Column("ranking", JSON, nullable=False),
+    _recorded_at(),
+    _of("decisions", "therapy", "decision_id"),
 )

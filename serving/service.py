@@ -15,6 +15,8 @@ from serving.access.paths import KnownPaths
 from serving.access.scopes import OPEN_PATHS
 from serving.app import create_app, doorman_of, utc_now
 from serving.damaged import load_as_far_as_possible
+from serving.draining import Draining, drain_before_end
+from serving.modes.modes import Modes
 from serving.opening import open_store
 from serving.problems import Problem
 from serving.ranking import answer_rank
@@ -69,13 +71,17 @@ class PosologyService:
 
     def __init__(self) -> None:
         end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
+        drain_before_end()
         settings = read_settings()
         release = load_as_far_as_possible(RELEASE)
         _predict_once(release)
         self.store = open_store(settings, release.therapy)
         door.doorman = doorman_of(self.store, settings)
         door.doorman.keep_fresh()
-        door.app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman)
+        door.app = app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman)
+        self.modes: Modes = app.state.modes
+        if settings.ready:
+            settings.ready.touch()
 
     @bentoml.on_deployment
     @staticmethod
@@ -88,6 +94,7 @@ class PosologyService:
         """Let go of the store."""
         if door.doorman is not None:
             door.doorman.stop()
+        self.modes.close()
         self.store.close()
 
     def __is_ready__(self) -> bool:
@@ -115,4 +122,5 @@ service = bentoml.service(
     service_class=GuardedService,
 )(PosologyService)
 service.mount_asgi_app(door, path="/")
+service.add_asgi_middleware(Draining)
 service.add_asgi_middleware(OuterGate)

@@ -17,6 +17,7 @@ from flows.cli import (
     evaluate,
     importing,
     learn,
+    modes,
     openapi,
     records,
     replay,
@@ -73,6 +74,7 @@ app.add_typer(review.review_app, name="review")
 app.command()(review.promote)
 app.command()(review.rollback)
 app.command()(review.history)
+app.command()(modes.modes)
 app.command()(run.serve)
 app.command()(openapi.openapi)
 app.add_typer(tokens.token_app, name="token")

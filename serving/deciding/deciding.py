@@ -4,13 +4,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from models.choice import Choice
 from models.release import Release
 from posology.errors import Conflict
+from posology.tables import ON_SCHEDULE
 from serving.alarms import Alarm
 from serving.deadline import keep
 from serving.deciding.again import id_of, made_before
 from serving.deciding.explaining import explained_or_not
 from serving.fallback import kept, reason_of, safe_choice, safe_decision
+from serving.modes.arms import Arm
+from serving.modes.modes import Modes
 from serving.ranking import answer, decide, draw_seed
 from serving.records import Decision
 from serving.requests import RecommendRequest
@@ -23,10 +27,11 @@ APART = timedelta(microseconds=1)  # decisions of one session: each sees those b
 
 @dataclass(frozen=True)
 class Deciding:
-    """A release that decides for the patients of a store."""
+    """A release, and what runs beside it, that decide for the patients of a store, each patient by their arm."""
 
     release: Release
     store: Store
+    modes: Modes
 
     def once(self, asked: RecommendRequest, now: datetime, key: str | None, *place: str) -> dict[str, Any]:
         """The answer to one request; the same key of the same patient (and place) is the same decision.
@@ -42,11 +47,10 @@ class Deciding:
         self, asked: RecommendRequest, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
     ) -> dict[str, Any]:
         """The safe default, because something broke; without ``decision_id`` when no disk takes it."""
-        choice = safe_choice(self.release, draw_seed() if asked.seed is None else asked.seed, why.value)
-        answered = answer(self.release, choice)
-        decision = safe_decision(
-            self.release, asked, choice, answered["ranking"], now=now, decision_id=_ids(asked, key)[1]
-        )
+        arm = self.modes.arm(asked.user_id)
+        choice = safe_choice(arm.decider, draw_seed() if asked.seed is None else asked.seed, why.value)
+        answered = answer(arm.decider, choice)
+        decision = safe_decision(arm, asked, choice, answered["ranking"], now=now, decision_id=_ids(asked, key)[1])
         if is_kept and kept(self.store, decision):
             return {"decision_id": decision.decision_id, **answered}
         reasons = [*choice.reasons, Alarm.NOT_KEPT.value]
@@ -67,7 +71,18 @@ class Deciding:
         ]
 
     def _made(self, asked: RecommendRequest, now: datetime, ids: tuple[str, str]) -> dict[str, Any]:
-        decision, answered = self._decided(asked, now, ids[0])
+        arm, revision = self.modes.arm(asked.user_id), self.store.revision(asked.user_id)
+        course = self.store.course(asked.user_id, self.release.contents, revision=revision)
+        choice = decide(
+            arm.decider,
+            course,
+            now=now,
+            context=asked.context,
+            candidates=asked.candidates,
+            seed=draw_seed() if asked.seed is None else asked.seed,
+        )
+        answered = answer(arm.decider, choice)
+        decision = _decision(arm, asked, choice, answered["ranking"], now=now, decision_id=ids[0], revision=revision)
         told = self._told(decision, asked)  # before the decision is kept: from then on nothing may break or be late
         try:
             keep(self.store, decision)
@@ -76,36 +91,8 @@ class Deciding:
             if found is None:
                 raise
             return self._again(found, asked)
+        self.modes.consider(decision, course)
         return {"decision_id": decision.decision_id, **answered, **told}
-
-    def _decided(self, asked: RecommendRequest, now: datetime, decision_id: str) -> tuple[Decision, dict[str, Any]]:
-        revision = self.store.revision(asked.user_id)
-        choice = decide(
-            self.release,
-            self.store.course(asked.user_id, self.release.contents, revision=revision),
-            now=now,
-            context=asked.context,
-            candidates=asked.candidates,
-            seed=draw_seed() if asked.seed is None else asked.seed,
-        )
-        answered = answer(self.release, choice)
-        decision = Decision(
-            decision_id=decision_id,
-            user_id=asked.user_id,
-            decided_at=now,
-            content_id=choice.content_id,
-            eligible=tuple(item.content_id for item in choice.ranking if item.eligible),
-            probability=choice.probability,
-            release=self.release.name,
-            context=asked.context,
-            source=choice.source,
-            reasons=choice.reasons,
-            seed=choice.seed,
-            candidates=asked.candidates,
-            ranking=tuple(answered["ranking"]),
-            course_revision=revision,
-        )
-        return decision, answered
 
     def _again(self, decision: Decision, asked: RecommendRequest) -> dict[str, Any]:
         """The answer that the decision got."""
@@ -114,7 +101,7 @@ class Deciding:
             "decision_id": decision.decision_id,
             "content_id": decision.content_id,
             "probability": decision.probability,
-            "release": decision.release,
+            "release": (decision.release or "").removesuffix(ON_SCHEDULE),
             "source": decision.source,
             "reasons": list(decision.reasons),
             "seed": decision.seed,
@@ -127,10 +114,42 @@ class Deciding:
         """What moved it, if that was asked; null where another release decided, or none could."""
         if not asked.explain:
             return {}
-        if decision.release != self.release.name or reason_of(decision):
+        release = self.modes.deciders.named((decision.release or "").removesuffix(ON_SCHEDULE))
+        if release is None or reason_of(decision):
             return {"explanation": None}
         course = self.store.course(decision.user_id, self.release.contents, revision=decision.course_revision)
-        return {"explanation": explained_or_not(self.release, course, decision)}
+        return {"explanation": explained_or_not(release, course, decision)}
+
+
+def _decision(
+    arm: Arm,
+    asked: RecommendRequest,
+    choice: Choice,
+    ranking: list[dict[str, Any]],
+    *,
+    now: datetime,
+    decision_id: str,
+    revision: int,
+) -> Decision:
+    """The choice with all that is needed to replay it."""
+    return Decision(
+        decision_id=decision_id,
+        user_id=asked.user_id,
+        decided_at=now,
+        content_id=choice.content_id,
+        eligible=tuple(item.content_id for item in choice.ranking if item.eligible),
+        probability=choice.probability,
+        release=arm.logged_as,
+        context=asked.context,
+        source=choice.source,
+        reasons=choice.reasons,
+        seed=choice.seed,
+        candidates=asked.candidates,
+        ranking=tuple(ranking),
+        course_revision=revision,
+        arm=arm.name,
+        arm_probability=arm.probability,
+    )
 
 
 def _ids(asked: RecommendRequest, key: str | None, *place: str) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from models.release import Release
 from posology.errors import Conflict, NotFound, ServiceDown
 from serving.deciding.again import KEY_HEADER, id_of
+from serving.modes.modes import Modes
 from serving.plans.planning import Planned, Terms, planned
 from serving.plans.signing import PlanKey
 from serving.problems import RequestError
@@ -26,6 +27,7 @@ class Plans:
 
     release: Release
     store: Store
+    modes: Modes
     key: PlanKey | None
 
     def make(self, asked: PlanRequest, now: datetime, key: str | None) -> dict[str, Any]:
@@ -84,15 +86,14 @@ class Plans:
     def _planned(self, asked: PlanRequest, plan_id: str, starts_at: datetime, now: datetime) -> Plan:
         seed = draw_seed() if asked.seed is None else asked.seed
         terms = Terms(asked.days, asked.contents_per_day, starts_at, asked.context, asked.candidates, seed)
-        revision = self.store.revision(asked.user_id)
-        made = planned(
-            self.release, self.store.course(asked.user_id, self.release.contents, revision=revision), terms, now=now
-        )
-        answers = [answer(self.release, each.choice) for each in made]
+        arm, revision = self.modes.arm(asked.user_id), self.store.revision(asked.user_id)
+        course = self.store.course(asked.user_id, self.release.contents, revision=revision)
+        made = planned(arm.decider, course, terms, now=now)
+        answers = [answer(arm.decider, each.choice) for each in made]
         document = {
             "plan_id": plan_id,
             "user_id": asked.user_id,
-            "release": self.release.name,
+            "release": arm.decider.name,
             "issued_at": now.isoformat(),
             "expires_at": terms.ends_at.isoformat(),
             "decisions": [
@@ -103,7 +104,9 @@ class Plans:
             plan_id=plan_id,
             user_id=asked.user_id,
             issued_at=now,
-            release=self.release.name,
+            release=arm.logged_as,
+            arm=arm.name,
+            arm_probability=arm.probability,
             request=terms.as_json(),
             document={**document, "signed": self._signing_key.sign(document)},
             rankings=tuple(told["ranking"] for told in answers),
@@ -181,6 +184,8 @@ def _decision(plan: Plan, place: int, at: datetime) -> Decision:
         ranking=tuple(ranking),
         course_revision=plan.course_revision,
         plan_id=plan.plan_id,
+        arm=plan.arm,
+        arm_probability=plan.arm_probability,
         token=plan.token,
     )
 

@@ -37,6 +37,7 @@ COMMANDS = (
     ("promote",),
     ("rollback",),
     ("history",),
+    ("modes",),
     ("serve",),
     ("openapi",),
     *(("token", *words) for words in ((), ("add",), ("list",), ("revoke",), ("rotate",))),
