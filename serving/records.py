@@ -104,19 +104,6 @@ class Feedback(_Row):
 
 
 @dataclass(frozen=True)
-class Considered(_Row):
-    """What a release that did not decide would have done in a decision."""
-
-    decision_id: str
-    release: str
-    content_id: str
-    probability: float
-    source: str
-    reasons: tuple[str, ...]
-    ranking: tuple[Mapping[str, Any], ...]
-
-
-@dataclass(frozen=True)
 class Override(_Row):
     """A clinician's content in place of the one decided.
 
@@ -143,8 +130,7 @@ class Plan(_Row):
         document: what was answered, with its signature.
         rankings: of each decision in turn every content with probability, predictions and reasons.
         course_revision: the revision of the user's course it was computed from.
-        arm: as of a decision, and arm_probability.
-        token: as of a decision.
+        arm: and its probability, and the token, are as of a decision.
     """
 
     plan_id: str
@@ -164,3 +150,16 @@ class Plan(_Row):
         """The plan a stored row holds."""
         values: dict[str, Any] = {field.name: row[field.name] for field in fields(cls)}
         return cls(**{**values, "rankings": tuple(values["rankings"])})
+
+
+@dataclass(frozen=True)
+class Considered(_Row):
+    """What a release that did not decide would have done in a decision."""
+
+    decision_id: str
+    release: str
+    content_id: str
+    probability: float
+    source: str
+    reasons: tuple[str, ...]
+    ranking: tuple[Mapping[str, Any], ...]

@@ -100,18 +100,18 @@ def replay(release: Release, store: Store, decision: Decision) -> Replayed:
     return Replayed(decision.decision_id, tuple(_differences(logged, made)))
 
 
-def _made_again(release: Release, store: Store, decision: Decision) -> dict[str, Any]:
+def _made_again(decider: Release, store: Store, decision: Decision) -> dict[str, Any]:
     if decision.plan_id is not None:
-        return planned_again(release, store, decision, store.plan(decision.plan_id))
+        return planned_again(decider, store, decision, store.plan(decision.plan_id))
     choice = decide(
-        release,
-        store.course(decision.user_id, release.contents, revision=decision.course_revision),
+        decider,
+        store.course(decision.user_id, decider.contents, revision=decision.course_revision),
         now=decision.decided_at,
         context=decision.context,
         candidates=decision.candidates,
         seed=decision.seed or 0,
     )
-    return answer(release, choice)
+    return answer(decider, choice)
 
 
 _TOLD = ("content_id", "probability", "source", "reasons", "seed", "ranking")

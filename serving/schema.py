@@ -136,22 +136,6 @@ activations = sa.Table(
     _of("decisions", "therapy", "decision_id"),
 )
 
-# What a release that did not decide would have done: one that runs in the shadow, or an apprentice.
-considered = sa.Table(
-    "considered",
-    metadata,
-    _key("therapy"),
-    _key("decision_id"),
-    _key("release"),
-    sa.Column("content_id", sa.Text, nullable=False),
-    sa.Column("probability", sa.Double, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("reasons", JSON, nullable=False),
-    sa.Column("ranking", JSON, nullable=False),
-    _recorded_at(),
-    _of("decisions", "therapy", "decision_id"),
-)
-
 # A clinician's content in place of the one decided. What was decided stays as it is; a course shows what was given.
 overrides = sa.Table(
     "overrides",
@@ -202,4 +186,20 @@ tokens = sa.Table(
     sa.Column("calls_per_second", sa.Double),
     sa.Column("valid_until", UtcMicroseconds),
     sa.Column("replaced_by", sa.Text),
+)
+
+# What a release that did not decide would have done: one that runs in the shadow, or an apprentice.
+considered = sa.Table(
+    "considered",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    _key("release"),
+    sa.Column("content_id", sa.Text, nullable=False),
+    sa.Column("probability", sa.Double, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reasons", JSON, nullable=False),
+    sa.Column("ranking", JSON, nullable=False),
+    _recorded_at(),
+    _of("decisions", "therapy", "decision_id"),
 )

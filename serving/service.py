@@ -107,7 +107,7 @@ class PosologyService:
 
 
 class GuardedService(Service[PosologyService]):
-    """A service whose middlewares, BentoML's own too, stand behind ``KnownPaths``."""
+    """A service whose middlewares, BentoML's own too, stand behind ``Draining`` and ``KnownPaths``."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app that the server runs."""

@@ -51,7 +51,7 @@ class Explanation:
 class Rank:
     """A choice and how every content stood, the most probable first.
 
-    ``source`` is ``model`` or ``safe_default``; ``because`` says what each
+    ``source`` is ``model``, ``safe_default`` or ``schedule``; ``because`` says what each
     reason code in the answer means, for clinicians; ``message`` is one
     sentence for the patient, in the therapy's words, null where it has none.
     """
@@ -160,7 +160,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Release:
-    """What is served."""
+    """What is served, since when, by which plan of modes, what runs beside it, and the key of signed plans."""
 
     release: str
     digest: str
@@ -168,7 +168,9 @@ class Release:
     therapy: dict[str, Any]
     signatures: list[dict[str, Any]]
     since: str
-    plan_key: dict[str, str] | None = None
+    plan: dict[str, Any]
+    beside: dict[str, Any] | None
+    plan_key: dict[str, str] | None
 
 
 def read_answer(kind: type[Answer], body: Any) -> Answer:

@@ -4,14 +4,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from models.choice import Choice
 from models.release import Release
 from posology.errors import Conflict
-from posology.tables import ON_SCHEDULE, Tables
+from posology.tables import ON_SCHEDULE
 from serving.alarms import Alarm
 from serving.deadline import keep
 from serving.deciding.again import id_of, made_before
-from serving.deciding.explaining import explained
+from serving.deciding.explaining import explained_or_not
 from serving.fallback import kept, reason_of, safe_choice, safe_decision
+from serving.modes.arms import Arm
 from serving.modes.modes import Modes
 from serving.ranking import answer, decide, draw_seed
 from serving.records import Decision
@@ -25,7 +27,7 @@ APART = timedelta(microseconds=1)  # decisions of one session: each sees those b
 
 @dataclass(frozen=True)
 class Deciding:
-    """A release that decides for the patients of a store."""
+    """A release, and what runs beside it, that decide for the patients of a store, each patient by their arm."""
 
     release: Release
     store: Store
@@ -69,22 +71,6 @@ class Deciding:
         ]
 
     def _made(self, asked: RecommendRequest, now: datetime, ids: tuple[str, str]) -> dict[str, Any]:
-        decision, answered, course = self._decided(asked, now, ids[0])
-        told = self._told(decision, asked)  # before the decision is kept: from then on nothing may break or be late
-        try:
-            keep(self.store, decision)
-        except Conflict:  # the same request came twice at once, and the other one was quicker
-            found = made_before(self.store, ids, asked)
-            if found is None:
-                raise
-            return self._again(found, asked)
-        self.modes.consider(decision, course)
-        return {"decision_id": decision.decision_id, **answered, **told}
-
-    def _decided(
-        self, asked: RecommendRequest, now: datetime, decision_id: str
-    ) -> tuple[Decision, dict[str, Any], Tables]:
-        """The decision, its answer, and the course it was computed from."""
         arm, revision = self.modes.arm(asked.user_id), self.store.revision(asked.user_id)
         course = self.store.course(asked.user_id, self.release.contents, revision=revision)
         choice = decide(
@@ -96,25 +82,17 @@ class Deciding:
             seed=draw_seed() if asked.seed is None else asked.seed,
         )
         answered = answer(arm.decider, choice)
-        decision = Decision(
-            decision_id=decision_id,
-            user_id=asked.user_id,
-            decided_at=now,
-            content_id=choice.content_id,
-            eligible=tuple(item.content_id for item in choice.ranking if item.eligible),
-            probability=choice.probability,
-            release=arm.logged_as,
-            context=asked.context,
-            source=choice.source,
-            reasons=choice.reasons,
-            seed=choice.seed,
-            candidates=asked.candidates,
-            ranking=tuple(answered["ranking"]),
-            course_revision=revision,
-            arm=arm.name,
-            arm_probability=arm.probability,
-        )
-        return decision, answered, course
+        decision = _decision(arm, asked, choice, answered["ranking"], now=now, decision_id=ids[0], revision=revision)
+        told = self._told(decision, asked)  # before the decision is kept: from then on nothing may break or be late
+        try:
+            keep(self.store, decision)
+        except Conflict:  # the same request came twice at once, and the other one was quicker
+            found = made_before(self.store, ids, asked)
+            if found is None:
+                raise
+            return self._again(found, asked)
+        self.modes.consider(decision, course)
+        return {"decision_id": decision.decision_id, **answered, **told}
 
     def _again(self, decision: Decision, asked: RecommendRequest) -> dict[str, Any]:
         """The answer that the decision got."""
@@ -136,13 +114,42 @@ class Deciding:
         """What moved it, if that was asked; null where another release decided, or none could."""
         if not asked.explain:
             return {}
-        if decision.release != self.release.name or reason_of(decision):
+        release = self.modes.deciders.named((decision.release or "").removesuffix(ON_SCHEDULE))
+        if release is None or reason_of(decision):
             return {"explanation": None}
         course = self.store.course(decision.user_id, self.release.contents, revision=decision.course_revision)
-        explanation = explained(
-            self.release, course, now=decision.decided_at, context=decision.context, content_id=decision.content_id
-        )
-        return {"explanation": explanation}
+        return {"explanation": explained_or_not(release, course, decision)}
+
+
+def _decision(
+    arm: Arm,
+    asked: RecommendRequest,
+    choice: Choice,
+    ranking: list[dict[str, Any]],
+    *,
+    now: datetime,
+    decision_id: str,
+    revision: int,
+) -> Decision:
+    """The choice with all that is needed to replay it."""
+    return Decision(
+        decision_id=decision_id,
+        user_id=asked.user_id,
+        decided_at=now,
+        content_id=choice.content_id,
+        eligible=tuple(item.content_id for item in choice.ranking if item.eligible),
+        probability=choice.probability,
+        release=arm.logged_as,
+        context=asked.context,
+        source=choice.source,
+        reasons=choice.reasons,
+        seed=choice.seed,
+        candidates=asked.candidates,
+        ranking=tuple(ranking),
+        course_revision=revision,
+        arm=arm.name,
+        arm_probability=arm.probability,
+    )
 
 
 def _ids(asked: RecommendRequest, key: str | None, *place: str) -> tuple[str, str]:

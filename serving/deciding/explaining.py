@@ -1,5 +1,6 @@
 """What moved the predictions for the content that was chosen."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,9 @@ from models.release import Release
 from posology.errors import CannotDo
 from posology.tables import Tables
 from serving.deciding.situation import candidates_at, place_of
+from serving.records import Decision
 
+log = logging.getLogger("posology.serving")
 Explained = dict[str, list[dict[str, Any]] | None]
 
 
@@ -34,6 +37,17 @@ def explained(
     features = candidates_at(release, tables, now, context).features
     row = features[[place_of(release, content_id)]].astype(float)
     return {"feedback": _told(release.feedback, row), "status": _told(release.status, row)}
+
+
+def explained_or_not(release: Release, tables: Tables, decision: Decision) -> Explained | None:
+    """The same of a decision; None where it breaks: the patient gets the content all the same."""
+    try:
+        return explained(
+            release, tables, now=decision.decided_at, context=decision.context, content_id=decision.content_id
+        )
+    except Exception as error:  # whatever broke, it is not worth a patient's content
+        log.error("release %s cannot explain: %s", release.name, type(error).__name__)
+        return None
 
 
 def _told(predictor: Predictor | None, row: np.ndarray) -> list[dict[str, Any]] | None:

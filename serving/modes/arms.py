@@ -46,6 +46,10 @@ class Deciders:
     schedule: Release
     beside: Release | None
 
+    def named(self, name: str) -> Release | None:
+        """The release of a name, if it is one of these."""
+        return next((each for each in (self.champion, self.beside) if each and each.name == name), None)
+
     def arm(self, user_id: str, standing: Standing) -> Arm:
         """The arm of a patient. Shares that widen leave everybody in who was in."""
         plan = standing.plan

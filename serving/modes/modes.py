@@ -39,9 +39,8 @@ class Modes:
         if standing.digest not in {None, release.digest}:
             raise Refused(f"{approval}: expected who signed for {release.name}, got another release's; promote again")
         beside = _loaded(standing.beside, release) if standing.beside else None
-        schedule = (
-            release if isinstance(release.policy, Nobody) else on_schedule(release)
-        )  # a damaged one decides nothing
+        is_damaged = isinstance(release.policy, Nobody)  # then every answer is the safe default
+        schedule = release if is_damaged else on_schedule(release)
         deciders = Deciders(release, schedule, beside)
         watching = _watching(deciders, standing)
         return cls(deciders, Shadow(watching, store.engine) if watching else None, file)

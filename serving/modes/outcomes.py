@@ -12,11 +12,13 @@ from models.choice import NO_FIRST_STATUS
 from models.course import feedback_known
 from posology.tables import Tables
 from posology.therapy import Therapy
+from serving.alarms import Alarm
 from serving.database import reading, rows_of
 from serving.fallback import REASONS
 from serving.schema import considered, decisions, feedback
 
 Row = Mapping[str, Any]
+ERRORS = REASONS - {Alarm.STORE_UNAVAILABLE}  # a database that is gone says nothing of a release
 COLUMNS = ("decision_id", "user_id", "decided_at", "content_id", "release", "arm", "arm_probability")
 
 
@@ -44,7 +46,7 @@ def outcomes(engine: sa.Engine, therapy: Therapy, *, since: datetime | None = No
             "release": sessions["release"],
             "arm": pl.Series([row["arm"] for row in ordered], dtype=pl.String),
             "is_default": pl.Series([_is_default(row) for row in ordered], dtype=pl.Boolean),
-            "is_error": pl.Series([not REASONS.isdisjoint(row["reasons"]) for row in ordered], dtype=pl.Boolean),
+            "is_error": pl.Series([not ERRORS.isdisjoint(row["reasons"]) for row in ordered], dtype=pl.Boolean),
             "value": pl.Series(value, dtype=pl.Float64).fill_nan(None),
         }
     )

@@ -87,9 +87,8 @@ class Plans:
         seed = draw_seed() if asked.seed is None else asked.seed
         terms = Terms(asked.days, asked.contents_per_day, starts_at, asked.context, asked.candidates, seed)
         arm, revision = self.modes.arm(asked.user_id), self.store.revision(asked.user_id)
-        made = planned(
-            arm.decider, self.store.course(asked.user_id, self.release.contents, revision=revision), terms, now=now
-        )
+        course = self.store.course(asked.user_id, self.release.contents, revision=revision)
+        made = planned(arm.decider, course, terms, now=now)
         answers = [answer(arm.decider, each.choice) for each in made]
         document = {
             "plan_id": plan_id,

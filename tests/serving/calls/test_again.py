@@ -2,7 +2,10 @@
 
 import threading
 
+from posology.errors import ServiceDown
+from serving.deciding import explaining
 from serving.replay import replay
+from serving.store import Store
 
 ASK = {"user_id": "ada", "context": {"sleep_hours": 7}}
 
@@ -96,3 +99,31 @@ def test_a_session_is_never_longer_than_allowed(client, enrol):
     for contents in (0, 21, "3", None):
         refused = client.post("/v1/session-plan", json={**ASK, "contents": contents})
         assert (refused.status_code, refused.json()["error"]["field"]) == (422, "contents")
+
+
+def test_a_safe_default_of_an_outage_comes_again_for_its_key(client, enrol, monkeypatch):
+    """While the course cannot be read the safe default is kept; asked again later, that is the decision."""
+
+    def down(*_, **__):
+        raise ServiceDown("the store does not answer")
+
+    enrol("ada")
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "course", down)
+        first = ask(client, "a").json()
+    assert (first["content_id"], first["reasons"]) == ("rest", ["STORE_UNAVAILABLE"])
+    assert first["because"]["STORE_UNAVAILABLE"].endswith("so the safe default is given")
+    again = ask(client, "a", explain=True).json()
+    assert again.pop("explanation") is None
+    assert again == first
+
+
+def test_a_content_that_cannot_be_explained_is_given_all_the_same(client, enrol, sqlite_store, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("SECRET")
+
+    enrol("ada")
+    monkeypatch.setattr(explaining, "explained", broken)
+    answer = ask(client, "a", explain=True).json()
+    assert (answer["source"], answer["explanation"]) == ("model", None)
+    assert sqlite_store.snapshot().sessions.height == 1
