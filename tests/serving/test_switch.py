@@ -19,7 +19,7 @@ from serving.store import Store
 TOKEN = "a token for tests"
 CALLERS = 2
 PAUSE_SECONDS = 0.01  # between two calls of one caller, to leave the machine to the release that starts
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # a busy machine builds and loads for minutes
 
 
 @pytest.fixture(scope="module")
