@@ -16,7 +16,7 @@ from models.targets import target_rows
 from posology.errors import CannotDo, TooSmall
 from posology.offpolicy import LoggedDecisions
 from posology.safety import blocks
-from posology.tables import Tables
+from posology.tables import ON_SCHEDULE, Tables
 from posology.therapy import Therapy
 
 LEAST_PATIENTS = 2  # each one's F is predicted by the others; whether they are enough to tell, the estimators say
@@ -24,7 +24,7 @@ LEAST_PATIENTS = 2  # each one's F is predicted by the others; whether they are 
 
 @dataclass(frozen=True)
 class LoggedChoices:
-    """n decisions, sorted by patient and time, and what came of them.
+    """n decisions, sorted by patient and time, and what came of them; not those of a standard schedule.
 
     Attributes:
         decisions: what a policy may see of them.
@@ -67,7 +67,7 @@ class LoggedChoices:
         """
         if getattr(therapy, target) is None:
             raise CannotDo(f"therapy {therapy.name} declares no {target}; policies are valued by F")
-        rows = _some(target_rows(therapy, tables, target), most)
+        rows = _some(explored(tables, target_rows(therapy, tables, target)), most)
         patients = rows["user_id"].n_unique()
         if patients < LEAST_PATIENTS:
             raise TooSmall(f"expected decisions with known F of {LEAST_PATIENTS} patients or more, got {patients}")
@@ -123,6 +123,16 @@ class LoggedChoices:
             predicted_target=given,
             n_eligible=self.decisions.eligible.sum(axis=1),
         )
+
+
+def explored(tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of decisions without those that the standard schedule made.
+
+    Nothing else had a chance there, so they tell of no other policy; in which arm a patient is does not depend
+    on the patient, so the others are a fair sample.
+    """
+    scheduled = tables.sessions.filter(pl.col("release").str.ends_with(ON_SCHEDULE))["decision_id"]
+    return rows.filter(~pl.col("decision_id").is_in(scheduled.implode())) if scheduled.len() else rows
 
 
 def _some(rows: pl.DataFrame, most: int | None) -> pl.DataFrame:

@@ -14,7 +14,7 @@ from serving.watching.call import CURRENT, Call
 from serving.watching.metrics import Metrics
 from serving.watching.traces import Traces
 
-Answering = Callable[[dict[str, Any], datetime], dict[str, Any]]
+Answering = Callable[..., dict[str, Any]]
 TOLD = ("release", "source", "reasons")  # of an answer; nothing else of it leaves by log or trace
 
 log = logging.getLogger("posology.calls")
@@ -48,11 +48,11 @@ class Watch:
     def counted(self, name: str, answering: Answering) -> Answering:
         """The call as it is, with its decisions and feedback counted."""
 
-        def answer(body: dict[str, Any], now: datetime) -> dict[str, Any]:
+        def answer(body: dict[str, Any], now: datetime, *more: Any) -> dict[str, Any]:
             self._take_up()
             try:
                 with self.traces.work(name):
-                    answered = answering(body, now)
+                    answered = answering(body, now, *more)
             except PosologyError as error:
                 if name == "feedback":
                     self.metrics.feedback.labels("conflict" if isinstance(error, Conflict) else "refused").inc()
