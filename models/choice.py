@@ -139,7 +139,7 @@ def choose(
         NotFound: a candidate is not in the release.
     """
     offered = _offered(release, candidates)
-    if release.learnt.needs_tables:
+    if release.features.need_tables:
         known = _known(release, course, now, context)
         scored, is_measured = score(release, known, _last(known), offered), not known.measurements.is_empty()
     else:

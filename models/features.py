@@ -124,12 +124,17 @@ class Features:
         plain = self.contents.catalogue
         return self.prior.of(plain, tuple(self.contents.table["content_id"])) if self.prior else plain
 
+    @property
+    def need_tables(self) -> bool:
+        """Whether more of a course is looked at than ``OneCourse`` holds."""
+        return bool(self.encoders.fitted) or self.prior is not None
+
     def of_decision(
         self, course: OneCourse, now: datetime, context: Mapping[str, Any]
     ) -> tuple[np.ndarray, RecentDoses]:
         """(n_contents, n_features) at a decision that one user's course has come to, and what was given before.
 
-        As ``of_candidates``, bit for bit. Without encoders and prior: what they look at is not in the course.
+        As ``of_candidates``, bit for bit; not where features ``need_tables``.
         """
         contents = self._matrix_of_contents
         matrix = np.empty((contents.shape[0], len(self.names)))

@@ -22,11 +22,6 @@ class Learnt:
     encoders: Encoders = NO_ENCODERS
     prior: Prior | None = None
 
-    @property
-    def needs_tables(self) -> bool:
-        """Whether the features look at more of a course than ``OneCourse`` holds."""
-        return bool(self.encoders.fitted) or self.prior is not None
-
     def features(self, therapy: Therapy, contents: pl.DataFrame) -> Features:
         """The features that were learnt with."""
         return Features(therapy, ContentArrays(therapy, contents), self.encoders, self.prior)
