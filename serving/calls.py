@@ -151,6 +151,11 @@ class Calls:
             "since": approval.get("since", self.started_at.isoformat()),
         }
 
+    def therapy(self) -> dict[str, Any]:
+        """The therapy as its file declares it, with the release's contents: the answer of ``GET /v1/therapy``."""
+        declared = self.release.therapy.model_dump(mode="json", exclude_none=True)
+        return {**declared, "catalogue": self.release.contents.to_dicts()}
+
     def _refuse_without_consent(self, user_id: str) -> None:
         _refuse_without(self.store.user(user_id).consent)
 
