@@ -131,7 +131,7 @@ def choose(
     by a model to a patient never measured.
 
     Args:
-        course: everything known of exactly one user, as tables where the release encodes words or pictures.
+        course: everything known of exactly one user, as tables where the release's features need them.
         candidates: contents the app can show; all when None.
         seed: of the draw; the same seed on the same course draws the same content.
 
@@ -139,7 +139,7 @@ def choose(
         NotFound: a candidate is not in the release.
     """
     offered = _offered(release, candidates)
-    if release.encoders.fitted:
+    if release.features.need_tables:
         known = _known(release, course, now, context)
         scored, is_measured = score(release, known, _last(known), offered), not known.measurements.is_empty()
     else:

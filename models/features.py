@@ -14,12 +14,16 @@ from models.course import courses_of
 from models.encoders import NO_ENCODERS, Encoders
 from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Courses, fold
 from models.one_course import OneCourse, microseconds
+from models.prior import Prior
+from models.state import Catalogue
 from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables
 from posology.therapy import Columns, Therapy
 
 PLACE = "content"  # the feature that says which content, by place
+EXPECTED = (*COURSE, *CANDIDATE).index("expected_answer")
+LEARNT = "learnt_answer"  # what stands there under a learnt prior: another number, so another name
 
 
 class Candidates(NamedTuple):
@@ -42,19 +46,23 @@ class Features:
 
     Every feature is a number: booleans are 0 and 1, categories one column a
     value, what is missing is NaN. Text, embeddings, images and series are left
-    out where no encoder was fitted for them.
+    out where no encoder was fitted for them. What a patient is expected to
+    answer starts from the prior, or from the contents' likeness without one.
     """
 
     therapy: Therapy
     contents: ContentArrays
     encoders: Encoders = NO_ENCODERS
+    prior: Prior | None = None
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         per_number = (f"{number}_{name}" for number in self.contents.number_names for name in PER_NUMBER)
         encoded = (*_names(self.therapy.user), *_names(self.therapy.context), *_names(self.therapy.content))
-        return (*COURSE, *CANDIDATE, *per_number, PLACE, *encoded, *self.encoders.names)
+        folded = [*COURSE, *CANDIDATE]
+        folded[EXPECTED] = LEARNT if self.prior else folded[EXPECTED]
+        return (*folded, *per_number, PLACE, *encoded, *self.encoders.names)
 
     @cached_property
     def course_names(self) -> tuple[str, ...]:
@@ -67,7 +75,7 @@ class Features:
         Raises:
             TableError: a content is not in the contents table.
         """
-        courses = courses_of(self.therapy, tables, self.contents)
+        courses = self._courses(tables)
         places = courses.content[sessions]
         if (places < 0).any():
             raise TableError(
@@ -75,16 +83,13 @@ class Features:
                 table="sessions",
                 column="content_id",
             )
-        matrix = np.empty((sessions.size, len(self.names)), order="F")  # column by column, as tables are
-        self._fold(courses, sessions, matrix, all_candidates=False)
-        self._join(matrix, tables, courses.user_of(sessions), sessions, places)
-        return matrix
+        return self._given(courses, tables, sessions)
 
     def of_candidates(self, tables: Tables, sessions: np.ndarray) -> Candidates:
         """Every content at the decisions in these rows of the sessions table, each row once."""
         n_contents = self.contents.table.height
         matrix = np.empty((sessions.size * n_contents, len(self.names)))
-        courses = courses_of(self.therapy, tables, self.contents)
+        courses = self._courses(tables)
         before, users = self._fold(courses, sessions, matrix, all_candidates=True), courses.user_of(sessions)
         places = np.tile(np.arange(n_contents), sessions.size)
         self._join(matrix, tables, np.repeat(users, n_contents), np.repeat(sessions, n_contents), places)
@@ -93,12 +98,43 @@ class Features:
         recent = RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
         return Candidates(matrix, situations, recent)
 
+    @property
+    def need_tables(self) -> bool:
+        """Whether more of a course is looked at than ``OneCourse`` holds."""
+        return bool(self.encoders.fitted) or self.prior is not None
+
+    def _given(self, courses: Courses, tables: Tables, sessions: np.ndarray) -> np.ndarray:
+        matrix = np.empty((sessions.size, len(self.names)), order="F")  # column by column, as tables are
+        self._fold(courses, sessions, matrix, all_candidates=False)
+        self._join(matrix, tables, courses.user_of(sessions), sessions, courses.content[sessions])
+        return matrix
+
+    def _courses(self, tables: Tables) -> Courses:
+        """The courses of all users, with the F that was usual of what they answered to."""
+        courses = courses_of(self.therapy, tables, self.contents)
+        if self.prior is None:
+            return courses
+        answered = np.isfinite(courses.feedback) & (courses.feedback != self._catalogue.silence)
+        sessions = np.flatnonzero(answered & (courses.content >= 0))
+        if sessions.size:
+            courses.usual[sessions] = self.prior.expect(self._plain._given(courses, tables, sessions), self.names)
+        return courses
+
+    @cached_property
+    def _plain(self) -> "Features":
+        return Features(self.therapy, self.contents)
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        plain = self.contents.catalogue
+        return self.prior.of(plain, tuple(self.contents.table["content_id"])) if self.prior else plain
+
     def of_decision(
         self, course: OneCourse, now: datetime, context: Mapping[str, Any]
     ) -> tuple[np.ndarray, RecentDoses]:
         """(n_contents, n_features) at a decision that one user's course has come to, and what was given before.
 
-        As ``of_candidates``, bit for bit. Without encoders: what they encode is not in the course.
+        As ``of_candidates``, bit for bit; not where features ``need_tables``.
         """
         contents = self._matrix_of_contents
         matrix = np.empty((contents.shape[0], len(self.names)))
@@ -126,7 +162,7 @@ class Features:
         fold(
             courses,
             wanted,
-            arrays.catalogue,
+            self._catalogue,
             n_groups,
             matrix,
             before,
@@ -148,6 +184,8 @@ class Features:
         columns += self.encoders.columns(tables, self.contents.table, users=users, sessions=sessions, places=places)
         for number, column in enumerate(columns, start=len(self.names) - len(columns)):
             matrix[:, number] = column
+        if self.prior and len(matrix):
+            matrix[:, EXPECTED] += self.prior.expect(matrix, self.names)
 
     def join(
         self, folded: np.ndarray, situations: pl.DataFrame, decisions: np.ndarray, places: np.ndarray

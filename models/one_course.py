@@ -79,6 +79,7 @@ class OneCourse:
             content=np.append(contents.places_of(self.content_ids[:sessions]), -1),
             known=np.append(self.known[:sessions], now) / MICROSECONDS_PER_DAY,
             feedback=np.append(self.feedback[:sessions], np.nan),
+            usual=np.full(sessions + 1, contents.catalogue.usual),
         )
 
 

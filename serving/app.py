@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Route
 
 from models.release import Release
 from posology.errors import PosologyError
@@ -23,10 +24,13 @@ from serving.calls import Calls, moment
 from serving.deadline import Deadline
 from serving.guards import InFlightLimit
 from serving.json_body import read_json
+from serving.page.page import add_page
 from serving.problems import BROKEN, Problem, RequestError, problem_of
 from serving.ranking import where
 from serving.settings import ServiceSettings
 from serving.store import Store
+from serving.watching.watch import Watch
+from serving.watching.watched import Watched
 
 Clock = Callable[[], datetime]
 Answering = Callable[[dict[str, Any], datetime], dict[str, Any]]
@@ -54,8 +58,15 @@ def create_app(
     *,
     clock: Clock = utc_now,
     doorman: Doorman | None = None,
+    watch: Watch | None = None,
 ) -> FastAPI:
-    """The ``/v1`` calls on a release and a store, behind the gate that a doorman keeps."""
+    """The ``/v1`` calls on a release and a store, and the page to try them.
+
+    Args:
+        doorman: keeps the gate before them; one of its own when None.
+        watch: counts, logs and traces the calls; one of its own when None.
+    """
+    watch = watch or Watch()
     app = FastAPI(title="posology", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.add_middleware(InFlightLimit, limit=settings.max_in_flight)
     app.add_middleware(Gate, doorman=doorman or doorman_of(store, settings, clock=clock))
@@ -66,8 +77,14 @@ def create_app(
         run = (
             in_time.guard(otherwise) if (otherwise := getattr(calls, f"{name}_otherwise", None)) else run_in_threadpool
         )
-        app.add_api_route(f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock, run), methods=["POST"])
+        app.add_api_route(
+            f"/v1/{name}", _endpoint(watch.counted(name, getattr(calls, name)), settings, clock, run), methods=["POST"]
+        )
     app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
+    app.add_api_route("/v1/therapy", _answered(lambda _: run_in_threadpool(calls.therapy)), methods=["GET"])
+    add_page(app)
+    watch.serves(release, (route.path for route in app.routes if isinstance(route, Route)))
+    app.add_middleware(Watched, watch=watch)
     return app
 
 

@@ -134,7 +134,9 @@ class Calls:
         fields = Fields(body)
         user_id = fields.needed(fields.identifier, "user_id")
         fields.finish()
-        return erase_rows(self.store.engine, user_id, now).receipt()
+        receipt = erase_rows(self.store.engine, user_id, now).receipt()
+        self.courses.forget(user_id)
+        return receipt
 
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""
@@ -148,6 +150,11 @@ class Calls:
             "signatures": approval.get("signatures", []),
             "since": approval.get("since", self.started_at.isoformat()),
         }
+
+    def therapy(self) -> dict[str, Any]:
+        """The therapy as its file declares it, with the release's contents: the answer of ``GET /v1/therapy``."""
+        declared = self.release.therapy.model_dump(mode="json", exclude_none=True)
+        return {**declared, "catalogue": self.release.contents.to_dicts()}
 
     def _refuse_without_consent(self, user_id: str) -> None:
         _refuse_without(self.store.user(user_id).consent)

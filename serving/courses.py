@@ -55,8 +55,8 @@ class Known:
         return bool(self.user["consent"])
 
     def course_for(self, release: Release) -> OneCourse | Tables:
-        """As ``choose`` wants it: words and pictures are in the tables alone."""
-        if release.encoders.fitted:
+        """As ``choose`` wants it: for some releases, such as those that read words, as tables."""
+        if release.features.need_tables:
             return self.store.course(self.user["user_id"], release.contents, revision=self.revision)
         return self.kept.course
 

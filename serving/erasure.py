@@ -65,7 +65,7 @@ def erase_rows(engine: sa.Engine, user_id: str, now: datetime) -> Erasure:
         ids = connection.execute(sa.select(decisions.c.decision_id).where(decisions.c.user_id == user_id))
         decision_ids = sorted(ids.scalars())
         removed = {
-            table.name: connection.execute(sa.delete(table).where(_rows_of(table, user_id))).rowcount
+            str(table.name): connection.execute(sa.delete(table).where(_rows_of(table, user_id))).rowcount
             for table in _tables_of_patients()
         }
         return _enter(connection, user_id, now, removed, decision_ids)
@@ -111,13 +111,12 @@ def overwrite_removed(engine: sa.Engine) -> None:
 
 def _tables_of_patients() -> list[sa.Table]:
     """Those with a patient's rows; what only names a decision comes before the decisions."""
-    found = [table for table in reversed(metadata.sorted_tables) if {"user_id", "decision_id"} & {*table.c.keys()}]
-    return sorted(found, key=lambda table: "user_id" in table.c)
+    return [table for table in reversed(metadata.sorted_tables) if {"user_id", "decision_id"} & {*table.c.keys()}]
 
 
 def _rows_of(table: sa.Table, user_id: str) -> sa.ColumnElement[bool]:
     """The condition of a patient's rows."""
-    if "user_id" in table.c:
+    if table is decisions or "decision_id" not in table.c:
         return table.c.user_id == user_id
     mine = sa.select(decisions.c.decision_id).where(decisions.c.user_id == user_id)
     return table.c.decision_id.in_(mine)

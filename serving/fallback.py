@@ -13,7 +13,6 @@ from serving.requests import RecommendRequest
 from serving.store import Store
 
 REASONS = frozenset({Alarm.DEADLINE, Alarm.PREDICTION_FAILED, Alarm.STORE_UNAVAILABLE, Alarm.INTERNAL_ERROR})
-PATIENCE_SECONDS = 0.1  # the deadline is nearly over: then the journal has it
 
 
 def safe_choice(release: Release, seed: int, reason: str) -> Choice:
@@ -59,7 +58,7 @@ def safe_decision(
 def kept(store: Store, decision: Decision) -> bool:
     """Whether the decision is on disk, in database or journal."""
     try:
-        store.add_decision(decision, patience=PATIENCE_SECONDS)
+        store.set_aside(decision)
     except ServiceDown as error:
         ALARMS.ring(Alarm.NOT_KEPT, str(error))
         return False

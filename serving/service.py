@@ -21,6 +21,8 @@ from serving.problems import Problem
 from serving.ranking import answer_rank
 from serving.settings import read_settings
 from serving.tether import end_with_parent
+from serving.watching.logs import log_as_json
+from serving.watching.process import WatchedProcess, process_watch
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
 LAST_MORNING = "2025-12-31T09:00:00Z"
@@ -83,26 +85,30 @@ class PosologyService:
 
     def __init__(self) -> None:
         end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
+        log_as_json(process_watch().metrics)
         settings = read_settings()
         release = load_as_far_as_possible(RELEASE)
         _predict_once(release)
         self.store = open_store(settings, release.therapy)
         door.doorman = doorman_of(self.store, settings)
         door.doorman.keep_fresh()
-        door.app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman)
+        door.app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman, watch=process_watch())
+        process_watch().store_answers = self.__is_ready__
 
     @bentoml.on_deployment
     @staticmethod
     def check_settings() -> None:
         """Refuse to start without token or store, before a worker is started again and again."""
+        log_as_json()
         read_settings()
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and send what was watched last."""
         if door.doorman is not None:
             door.doorman.stop()
         self.store.close()
+        process_watch().traces.close()
 
     def __is_ready__(self) -> bool:
         """Whether decisions can be kept: always where there is a journal, else while the database answers.
@@ -135,4 +141,5 @@ service = bentoml.service(
     service_class=GuardedService,
 )(PosologyService)
 service.mount_asgi_app(door, path="/")
+service.add_asgi_middleware(WatchedProcess)
 service.add_asgi_middleware(OuterGate)

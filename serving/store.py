@@ -15,15 +15,17 @@ import polars as pl
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from posology.errors import Conflict, NotFound, Refused, ServiceDown
+from posology.errors import Conflict, NotFound, ServiceDown
 from posology.tables import Tables
 from posology.therapy import Therapy
+from serving.alarms import ALARMS, Alarm
 from serving.bulk import load_tables, recorded_by, session_rows
 from serving.database import WAIT_SECONDS, open_database, reading, rows_of, writing
 from serving.keeping.group import Group
 from serving.keeping.journal import Journal
 from serving.keeping.settling import Settling
 from serving.keeping.writes import NO_DECISION, NO_USER, Write, write_together
+from serving.problems import NoConsent
 from serving.records import Decision, Feedback, Measurement, User
 from serving.schema import activations, decisions, feedback, measurements, users
 
@@ -100,6 +102,19 @@ class Store:
         except ServiceDown:
             if self._settling is None:
                 raise
+            self._settling.add(decision)
+            ALARMS.ring(Alarm.JOURNALLED, f"decision {decision.decision_id} waits for the database")
+
+    def set_aside(self, decision: Decision) -> None:
+        """Keep a decision for a patient whom there was no time to look at: who they are is asked when it is placed.
+
+        Raises:
+            NotFound: there is no journal, and no such user.
+            NoConsent: there is no journal, and the user does not consent.
+        """
+        if self._settling is None:
+            self._place(decision)
+        else:
             self._settling.add(decision)
 
     def add_feedback(self, received: Feedback, *, time_is_given: bool = True) -> None:
@@ -211,7 +226,7 @@ class Store:
     def _place(self, decision: Decision) -> None:
         """Keep a decision of the journal; the patient was not asked then whether they consent."""
         if not self.user(decision.user_id).consent:
-            raise Refused("the user has not consented")
+            raise NoConsent("the user has not consented")
         self._add(decisions, decision.as_row())
 
     def _write_together(self, writes: Sequence[Write]) -> None:

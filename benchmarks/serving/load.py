@@ -65,6 +65,10 @@ class _Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionResetError("the server closed the connection"))
 
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
     def ask(self, request: bytes) -> "asyncio.Future[tuple[int, bytes]]":
         assert self._transport is not None
         self._answer = asyncio.get_running_loop().create_future()
@@ -93,7 +97,7 @@ def closed_loop(port: int, request: Request, *, connections: int, requests: int)
                 statuses[nth], _ = await line.ask(request(nth))
                 times[nth] = time.perf_counter() - began
 
-        return await _timed([work(line) for line in lines], times, statuses)
+        return await _timed([work(line) for line in lines], times, statuses, lines)
 
     return asyncio.run(run())
 
@@ -107,9 +111,10 @@ def open_loop(
     """
 
     async def run() -> Measured:
+        all_lines = [await _connect(port) for _ in range(connections)]
         lines: asyncio.Queue[_Connection] = asyncio.Queue()
-        for _ in range(connections):
-            lines.put_nowait(await _connect(port))
+        for line in all_lines:
+            lines.put_nowait(line)
         times, statuses = np.empty(requests), np.empty(requests, dtype=int)
         due = time.perf_counter() + np.cumsum(np.random.default_rng(seed).exponential(1 / per_second, requests))
 
@@ -120,7 +125,7 @@ def open_loop(
             times[nth] = time.perf_counter() - due[nth]
             lines.put_nowait(line)
 
-        return await _timed([work(nth) for nth in range(requests)], times, statuses)
+        return await _timed([work(nth) for nth in range(requests)], times, statuses, all_lines)
 
     return asyncio.run(run())
 
@@ -130,9 +135,16 @@ async def _connect(port: int) -> _Connection:
     return line
 
 
-async def _timed(work: list[Coroutine[Any, Any, None]], times: np.ndarray, statuses: np.ndarray) -> Measured:
+async def _timed(
+    work: list[Coroutine[Any, Any, None]], times: np.ndarray, statuses: np.ndarray, lines: list[_Connection]
+) -> Measured:
     began, cpu = time.perf_counter(), time.process_time()
-    await asyncio.gather(*work)
+    try:
+        await asyncio.gather(*work)
+    finally:
+        for line in lines:
+            line.close()
+        await asyncio.sleep(0)  # the loop closes them when it is its turn
     seconds, own = time.perf_counter() - began, time.process_time() - cpu
     is_fine = statuses == 200
     return Measured(1000 * times[is_fine], int((~is_fine).sum()), seconds, own)

@@ -10,6 +10,7 @@ import polars as pl
 from models.batches import patient_batches
 from models.contents import ContentArrays
 from models.features import Features
+from models.learnt import NOTHING_LEARNT, Learnt
 from models.policies.decisions import Decisions
 from models.targets import target_rows
 from posology.errors import CannotDo, TooSmall
@@ -47,6 +48,7 @@ class LoggedChoices:
         *,
         target: Literal["feedback", "status"] = "feedback",
         most: int | None = None,
+        learnt: Learnt = NOTHING_LEARNT,
         detail: Callable[[str], None] = lambda _: None,
     ) -> "LoggedChoices":
         """The decisions in these tables.
@@ -56,6 +58,7 @@ class LoggedChoices:
             tables: of the patients that are to be judged.
             target: what came of a decision.
             most: decisions to take; whole patients, in the order of their ids.
+            learnt: what the features were made with that a policy's predictors know.
             detail: told how far it has come.
 
         Raises:
@@ -69,7 +72,8 @@ class LoggedChoices:
         if patients < LEAST_PATIENTS:
             raise TooSmall(f"expected decisions with known F of {LEAST_PATIENTS} patients or more, got {patients}")
         tables = tables.of_users(rows["user_id"].unique())
-        described = _described(therapy, tables, rows["decision_id"], detail)
+        features = learnt.features(therapy, tables.contents)
+        described = _described(features, tables, rows["decision_id"], detail)
         sessions = tables.sessions[described.sessions]
         given = ContentArrays(therapy, tables.contents).places(sessions["content_id"])
         described.eligible[np.arange(given.size), given] = True
@@ -129,9 +133,9 @@ def _some(rows: pl.DataFrame, most: int | None) -> pl.DataFrame:
     return rows.filter(pl.col("user_id").is_in(kept.implode()))
 
 
-def _described(therapy: Therapy, tables: Tables, wanted: pl.Series, detail: Callable[[str], None]) -> Decisions:
+def _described(features: Features, tables: Tables, wanted: pl.Series, detail: Callable[[str], None]) -> Decisions:
     """The wanted decisions, patients some at a time: features of every content, and what was eligible."""
-    features = Features(therapy, ContentArrays(therapy, tables.contents))
+    therapy = features.therapy
     is_wanted = tables.sessions["decision_id"].is_in(wanted.implode())
     n, m = int(is_wanted.sum()), tables.contents.height
     described = np.empty((n, m, len(features.names)), dtype=np.float32)

@@ -15,7 +15,7 @@ from serving.records import Decision
 
 AGAIN_SECONDS = 0.5
 UNPLACED = "not-placed.jsonl"
-KEPT_OF_UNPLACED = ("decision_id", "decided_at", "content_id", "release", "reasons")  # nothing of the patient
+KEPT_OF_STRANGERS = ("decision_id", "decided_at", "content_id", "release", "reasons")
 
 log = logging.getLogger("posology.serving")
 
@@ -41,7 +41,6 @@ class Settling:
     def add(self, decision: Decision) -> None:
         """Keep a decision in the journal until it is placed."""
         self.journal.append(decision)
-        ALARMS.ring(Alarm.JOURNALLED, f"decision {decision.decision_id} waits for the database")
         self._wake()
 
     def settle(self) -> int:
@@ -80,8 +79,10 @@ class Settling:
             self._place(decision)
         except ServiceDown:
             raise
-        except (NotFound, Refused) as error:  # nobody the database knows, or without consent
-            _tell(self.journal.folder / UNPLACED, decision, error)
+        except (NotFound, Refused) as error:  # nobody the database knows, or without consent: nothing of them is kept
+            _tell(self.journal.folder / UNPLACED, decision, error, KEPT_OF_STRANGERS)
+        except Exception as error:  # a row that the database does not take must not hold up the others, nor be lost
+            _tell(self.journal.folder / UNPLACED, decision, error, tuple(decision.as_row()))
 
     def _wake(self) -> None:
         with self._waking:
@@ -104,9 +105,9 @@ class Settling:
                     return
 
 
-def _tell(path: Path, decision: Decision, error: Exception) -> None:
+def _tell(path: Path, decision: Decision, error: Exception, names: tuple[str, ...]) -> None:
     ALARMS.ring(Alarm.NOT_PLACED, f"decision {decision.decision_id}: {type(error).__name__}")
-    row: dict[str, Any] = {name: value for name, value in decision.as_row().items() if name in KEPT_OF_UNPLACED}
+    row: dict[str, Any] = {name: value for name, value in decision.as_row().items() if name in names}
     line = json.dumps({**row, "why": type(error).__name__}, default=str) + "\n"
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:

@@ -4,19 +4,20 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from models.release import Release
 from posology.errors import ServiceDown
 from serving import deadline, ranking
 from serving.alarms import ALARMS, Alarm
 from serving.app import create_app
-from serving.courses import Courses
 from serving.database import writing
 from serving.keeping.journal import Journal
 from serving.replay import replay
@@ -26,6 +27,7 @@ from serving.store import Store
 Client = Any
 ASK = {"user_id": "ada", "context": {"sleep_hours": 7}, "seed": 5}
 SECONDS = 0.4
+TOKEN = "a token for tests"
 
 
 @pytest.fixture
@@ -46,9 +48,9 @@ def hurried_by(
     with ExitStack() as opened:
 
         def make(seconds: float) -> Client:
-            settings = ServiceSettings(store_url="sqlite:///unused", token="t", deadline_seconds=seconds)
+            settings = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, deadline_seconds=seconds)
             app = create_app(release, journalled, settings, clock=lambda: now)
-            headers = {"Authorization": "Bearer t"}
+            headers = {"Authorization": f"Bearer {TOKEN}"}
             return opened.enter_context(type(client)(app, headers=headers))  # one loop for all its calls
 
         yield make
@@ -73,6 +75,25 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr(ranking, "choose", lambda *_, **__: ends.wait(30))
     yield ends
     ends.set()
+
+
+@contextmanager
+def connecting(store: Store, instead: Callable[[], object]) -> Iterator[None]:
+    """What happens to whoever asks the database, during the block."""
+
+    def happen(_connection: sa.Connection) -> None:
+        instead()
+
+    sa.event.listen(store.engine, "engine_connect", happen)
+    try:
+        yield
+    finally:
+        sa.event.remove(store.engine, "engine_connect", happen)
+
+
+def is_gone() -> None:
+    """Nobody answers."""
+    raise OperationalError("connect", {}, ConnectionRefusedError())
 
 
 def safe(answer: dict[str, Any], *reasons: str) -> bool:
@@ -145,35 +166,41 @@ def test_a_database_that_is_locked_costs_no_decision(
     assert replay(release, journalled, journalled.decision(answer["decision_id"])).equal
 
 
-def test_a_database_that_is_gone_gives_the_safe_default(
-    patient_caller: Client, journalled: Store, monkeypatch: Any
-) -> None:
-    def gone(*_: Any, **__: Any) -> None:
-        raise ServiceDown("the store does not answer")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Store, "user", gone)
-        patched.setattr(Courses, "of", gone)
-        patched.setattr(journalled._group, "write", gone)
+def test_a_database_that_is_gone_gives_the_safe_default(patient_caller: Client, journalled: Store) -> None:
+    with connecting(journalled, is_gone):
         answer = patient_caller.post("/v1/recommend", json=ASK).json()
         stranger = patient_caller.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).json()
+        told = {"decision_id": answer["decision_id"], "score": 1, "completed": True}
+        assert patient_caller.post("/v1/feedback", json=told).status_code == 503
     assert safe(answer, "STORE_UNAVAILABLE")
-    told = {"decision_id": answer["decision_id"], "score": 1, "completed": True}
     assert patient_caller.post("/v1/feedback", json=told).status_code == 200
     told = {"decision_id": stranger["decision_id"], "score": 1, "completed": True}
     assert patient_caller.post("/v1/feedback", json=told).status_code == 404
 
 
-def test_a_decision_that_no_disk_takes_is_not_said_to_be_kept(
-    patient_caller: Client, journalled: Store, monkeypatch: Any
+def test_a_safe_default_in_time_is_kept_for_those_who_consent_only(
+    hurried: Client, hang: threading.Event, journalled: Store, enrol: Callable[..., None]
 ) -> None:
-    def gone(*_: Any, **__: Any) -> None:
+    enrol("bo", consent=False)
+    with connecting(journalled, lambda: hang.wait(30)):  # nobody can look
+        answer = hurried.post("/v1/recommend", json={**ASK, "user_id": "bo"}).json()
+    assert safe(answer, "DEADLINE")
+    hang.set()
+    told = {"decision_id": answer["decision_id"], "score": 1, "completed": True}
+    assert hurried.post("/v1/feedback", json=told).status_code == 404
+    assert journalled.snapshot().sessions["user_id"].to_list() == ["ada"]
+
+
+def test_a_decision_that_no_disk_takes_is_not_said_to_be_kept(
+    patient_caller: Client, journalled: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_full(_: Any) -> None:
         raise ServiceDown("the disk is full")
 
     before = ALARMS.counts()[Alarm.NOT_KEPT]
-    monkeypatch.setattr(journalled._group, "write", gone)
-    monkeypatch.setattr(journalled.journal, "append", gone)
-    answer = patient_caller.post("/v1/recommend", json=ASK).json()
+    monkeypatch.setattr(journalled.journal, "append", is_full)
+    with connecting(journalled, is_gone):
+        answer = patient_caller.post("/v1/recommend", json=ASK).json()
     assert safe(answer, "STORE_UNAVAILABLE", "NOT_KEPT")
     assert answer["decision_id"] is None
     assert ALARMS.counts()[Alarm.NOT_KEPT] == before + 1
@@ -182,18 +209,18 @@ def test_a_decision_that_no_disk_takes_is_not_said_to_be_kept(
 def test_a_disk_that_hangs_is_not_waited_for(
     hurried: Client, hang: threading.Event, journalled: Store, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(journalled._group, "write", lambda *_: hang.wait(30))
+    monkeypatch.setattr(journalled.journal, "append", lambda _: hang.wait(30))
     answer = hurried.post("/v1/recommend", json=ASK).json()
     assert safe(answer, "DEADLINE", "NOT_KEPT")
     assert answer["decision_id"] is None
 
 
-def test_whatever_else_breaks_gives_the_safe_default(patient_caller: Client, monkeypatch: Any, caplog: Any) -> None:
-    def broken(*_: Any, **__: Any) -> None:
+def test_whatever_else_breaks_gives_the_safe_default(patient_caller: Client, journalled: Store, caplog: Any) -> None:
+    def broken() -> None:
         raise RuntimeError("SECRET")
 
-    monkeypatch.setattr(Store, "course", broken)
-    assert safe(patient_caller.post("/v1/recommend", json=ASK).json(), "INTERNAL_ERROR")
+    with connecting(journalled, broken):
+        assert safe(patient_caller.post("/v1/recommend", json=ASK).json(), "INTERNAL_ERROR")
     assert "alarm INTERNAL_ERROR: RuntimeError at test_deadline.py" in caplog.text
     assert "SECRET" not in caplog.text
 
