@@ -161,7 +161,7 @@ class Calls:
             "therapy": {"name": therapy.name, "title": therapy.title, "version": therapy.version},
             "signatures": list(standing.signatures),
             "since": standing.since or self.started_at.isoformat(),
-            "plan": standing.plan.model_dump(mode="json"),
+            "mode": standing.plan.model_dump(mode="json"),
             "beside": standing.beside.model_dump(include={"release", "mode", "share"}) if standing.beside else None,
             "plan_key": self.plan_key.public if self.plan_key else None,
         }

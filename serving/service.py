@@ -111,7 +111,7 @@ class GuardedService(Service[PosologyService]):
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app that the server runs."""
-        return KnownPaths(super().to_asgi(is_main=is_main))
+        return Draining(KnownPaths(super().to_asgi(is_main=is_main)))
 
 
 service = bentoml.service(
@@ -122,5 +122,4 @@ service = bentoml.service(
     service_class=GuardedService,
 )(PosologyService)
 service.mount_asgi_app(door, path="/")
-service.add_asgi_middleware(Draining)
 service.add_asgi_middleware(OuterGate)

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.release import Release
-from posology.errors import CannotDo, Refused
+from posology.errors import CannotDo, PosologyError, Refused
 from posology.tables import Tables
+from serving.alarms import ALARMS, Alarm
+from serving.damaged import Nobody
 from serving.modes.arms import Arm, Deciders, on_schedule
 from serving.modes.shadow import Shadow
 from serving.modes.standing import Beside, Standing, StandingFile
+from serving.ranking import where
 from serving.records import Decision
 from serving.store import Store
 
@@ -29,14 +32,17 @@ class Modes:
             approval: the standing's file; without one the release decides for everybody.
 
         Raises:
-            Refused: the file is about another release, or what runs beside it is not what was signed.
+            Refused: the file is about another release.
         """
         file = StandingFile(approval)
         standing = file.read()
         if standing.digest not in {None, release.digest}:
             raise Refused(f"{approval}: expected who signed for {release.name}, got another release's; promote again")
-        beside = _load(standing.beside, release) if standing.beside else None
-        deciders = Deciders(release, on_schedule(release), beside)
+        beside = _loaded(standing.beside, release) if standing.beside else None
+        schedule = (
+            release if isinstance(release.policy, Nobody) else on_schedule(release)
+        )  # a damaged one decides nothing
+        deciders = Deciders(release, schedule, beside)
         watching = _watching(deciders, standing)
         return cls(deciders, Shadow(watching, store.engine) if watching else None, file)
 
@@ -63,6 +69,15 @@ class Modes:
         """Finish what is being considered."""
         if self.shadow:
             self.shadow.close()
+
+
+def _loaded(beside: Beside, champion: Release) -> Release | None:
+    """What runs beside the champion; None, so that all are the champion's, when it is not what was signed."""
+    try:
+        return _load(beside, champion)
+    except (PosologyError, OSError, ValueError, KeyError) as error:
+        ALARMS.ring(Alarm.RELEASE_DAMAGED, f"{beside.release} does not run beside the champion: {where(error)}")
+        return None
 
 
 def _load(beside: Beside, champion: Release) -> Release:

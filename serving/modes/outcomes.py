@@ -13,7 +13,7 @@ from models.course import feedback_known
 from posology.tables import Tables
 from posology.therapy import Therapy
 from serving.database import reading, rows_of
-from serving.ranking import PREDICTION_FAILED
+from serving.fallback import REASONS
 from serving.schema import considered, decisions, feedback
 
 Row = Mapping[str, Any]
@@ -44,7 +44,7 @@ def outcomes(engine: sa.Engine, therapy: Therapy, *, since: datetime | None = No
             "release": sessions["release"],
             "arm": pl.Series([row["arm"] for row in ordered], dtype=pl.String),
             "is_default": pl.Series([_is_default(row) for row in ordered], dtype=pl.Boolean),
-            "is_error": pl.Series([PREDICTION_FAILED in row["reasons"] for row in ordered], dtype=pl.Boolean),
+            "is_error": pl.Series([not REASONS.isdisjoint(row["reasons"]) for row in ordered], dtype=pl.Boolean),
             "value": pl.Series(value, dtype=pl.Float64).fill_nan(None),
         }
     )

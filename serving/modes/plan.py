@@ -35,7 +35,7 @@ class Guards(_Signed):
     Attributes:
         least_decisions: of the canary before its shares are looked at.
         safe_default_share: of its decisions at most, those of patients never measured left out.
-        error_share: of its decisions at most, in which the prediction broke.
+        error_share: of its decisions at most, in which something broke or took too long.
         worse_by: stopped once its mean F is below that of the other patients by more than this, beyond chance.
         least_feedback: the lower bound of its mean F must not fall below; None: not looked at.
     """

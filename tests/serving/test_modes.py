@@ -226,15 +226,15 @@ def test_a_canary_leaves_the_comparison_arm_alone(app_of, stand, enrol, sqlite_s
     assert shares == {0.4, 0.6}
 
 
-@pytest.mark.parametrize("change", [{"digest": "0" * 64}, {"beside": {"digest": "0" * 64}}], ids=str)
-def test_what_was_not_signed_is_not_served(stand, sqlite_store, release, change) -> None:
-    path = stand(beside="canary", share=0.5)
-    standing = Standing.model_validate_json(path.read_text())
-    if "beside" in change:
-        change = {"beside": standing.beside.model_copy(update=change["beside"])}
-    path.write_text(standing.model_copy(update=change).model_dump_json())
-    with pytest.raises(Refused, match="signed"):
-        Modes.open(release, sqlite_store, path)
+def test_a_standing_of_another_release_is_refused(stand, sqlite_store, release) -> None:
+    with pytest.raises(Refused, match="another release"):
+        Modes.open(release, sqlite_store, stand(digest="0" * 64))
+
+
+def test_what_is_not_what_was_signed_decides_for_nobody(app_of, stand, enrol, release, other) -> None:
+    path = stand(beside="canary", share=1.0)
+    path.write_text(path.read_text().replace(other.digest, "0" * 64))
+    assert {answer["release"] for answer in ask_all(app_of(), enrol, users=2)} == {release.name}
 
 
 def test_a_standing_lost_while_the_service_runs_changes_nothing(app_of, stand, enrol, file, other) -> None:
