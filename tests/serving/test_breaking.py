@@ -44,11 +44,12 @@ def caller_of(release: Release, client: Client, now: datetime, tmp_path: Path) -
     opened: list[Any] = []
 
     def make(store_url: str, **more: Any) -> Client:
-        settings = ServiceSettings(store_url=store_url, token="t", **{"deadline_seconds": 300, **more})
+        settings = ServiceSettings(store_url=store_url, token="a token for tests", **{"deadline_seconds": 300, **more})
         store = open_store(settings, release.therapy)
         opened.append(store)
         made = type(client)(
-            create_app(release, store, settings, clock=lambda: now), headers={"Authorization": "Bearer t"}
+            create_app(release, store, settings, clock=lambda: now),
+            headers={"Authorization": "Bearer a token for tests"},
         )
         made.store = store
         return made

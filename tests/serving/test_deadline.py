@@ -45,9 +45,11 @@ def hurried_by(
     with ExitStack() as opened:
 
         def make(seconds: float) -> Client:
-            settings = ServiceSettings(store_url="sqlite:///unused", token="t", deadline_seconds=seconds)
+            settings = ServiceSettings(
+                store_url="sqlite:///unused", token="a token for tests", deadline_seconds=seconds
+            )
             app = create_app(release, journalled, settings, clock=lambda: now)
-            headers = {"Authorization": "Bearer t"}
+            headers = {"Authorization": "Bearer a token for tests"}
             return opened.enter_context(type(client)(app, headers=headers))  # one loop for all its calls
 
         yield make

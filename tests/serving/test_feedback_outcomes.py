@@ -80,10 +80,10 @@ def test_a_reading_weeks_later_finds_the_release_that_decided(
 ) -> None:
     decision_id = living("recommend", ASK).json()["decision_id"]
     newer = dataclasses.replace(release, digests={**release.digests, "policy": "another"})
-    settings = ServiceSettings(store_url="sqlite:///unused", token="t", demo=True, deadline_seconds=300)
+    settings = ServiceSettings(store_url="sqlite:///unused", token="a token for tests", demo=True, deadline_seconds=300)
     weeks_later = now + timedelta(days=53)
     app = create_app(newer, sqlite_store, settings, clock=lambda: weeks_later)
-    later = type(client)(app, headers={"Authorization": "Bearer t"})
+    later = type(client)(app, headers={"Authorization": "Bearer a token for tests"})
     assert later.post("/v1/recommend", json=ASK).json()["release"] == newer.name
     final = {"user_id": "ada", "measured_at": weeks_later.isoformat(), "instrument": "PHQ9", "score": 4}
     assert later.post("/v1/measurements", json=final).status_code == 200
