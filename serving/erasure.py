@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from posology.digests import digest_of_json
 from posology.errors import NotFound
+from serving.access.caller import calling_token
 from serving.database import reading, rows_of, writing
 from serving.schema import decisions, erasures, metadata, users
 
@@ -23,6 +24,7 @@ class Erasure:
         patient: digest of the pseudonymous id: tells whether somebody was erased, not who.
         removed: rows by table.
         pending: ``user_id`` and ``decision_ids`` to look for in files; None once they are clean.
+        token: the id of the token whose caller asked for it; None when it was a command.
     """
 
     erasure_id: str
@@ -30,6 +32,7 @@ class Erasure:
     erased_at: datetime
     removed: Mapping[str, int]
     pending: Mapping[str, Any] | None
+    token: str | None = field(default_factory=calling_token.get)
 
     def receipt(self) -> dict[str, Any]:
         """The answer of ``POST /v1/erase``."""

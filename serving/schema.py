@@ -123,6 +123,7 @@ erasures = sa.Table(
     sa.Column("erased_at", UtcMicroseconds, nullable=False),
     sa.Column("removed", JSON, nullable=False),
     sa.Column("pending", JSON),
+    sa.Column("token", sa.Text),
 )
 
 activations = sa.Table(

@@ -216,13 +216,14 @@ def test_the_registered_predictor_is_the_releases_own(retrained: Retraining, rel
 
 
 def test_no_patient_is_in_what_was_logged(retrained: Retraining, cohort: Tables) -> None:
-    """No id of a patient or a decision, in no file: neither as text nor in a table."""
+    """No id of a patient or a decision, in no file: neither as text nor in a table nor in its name."""
     files = [path for path in retrained.home.artifacts.rglob("*") if path.is_file()]
     assert len(files) > 50
     ids = re.compile(rb"mci-\d{6}")
     assert cohort.users["user_id"].str.contains(ids.pattern.decode()).all()
     for file in files:
         assert not ids.search(file.read_bytes()), file
+        assert not ids.search(str(file).encode()), file
         if file.suffix == ".parquet":
             assert pl.read_parquet(file).columns[0] == "content_id", file
 

@@ -19,7 +19,7 @@ def call(start: bytes, *headers: bytes, body: bytes = BODY, length: int | None =
     return start + b" HTTP/1.1\r\nHost: x\r\n" + b"".join(headers) + counted + b"\r\n" + body
 
 
-def answer(port: int, sent: bytes, seconds: float = 2.0) -> tuple[int, bytes]:
+def answer(port: int, sent: bytes, seconds: float = 30.0) -> tuple[int, bytes]:
     """Status and all that comes back until the server closes or is silent; 0 when it closes without a word."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.settimeout(seconds)

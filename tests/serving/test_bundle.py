@@ -119,8 +119,8 @@ def _wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_what_strangers_ask_neither_grows_the_metrics_nor_writes_into_the_log(served: Served, log: Path) -> None:
-    with httpx.Client(base_url=served.url) as client:
+def test_what_is_sent_neither_grows_the_metrics_nor_stands_in_the_log(served: Served, log: Path) -> None:
+    with httpx.Client(base_url=served.url, timeout=60) as client:
         for number in range(20):
             assert client.get(f"/Zq7X{number}?name=Zq7X").status_code == 401
         assert client.get("/x%0aZq7X says all is well").status_code == 401
@@ -128,9 +128,19 @@ def test_what_strangers_ask_neither_grows_the_metrics_nor_writes_into_the_log(se
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         assert client.post("/v1/users?name=Zq7X", json={"Zq7X": "Zq7X"}).status_code == 422
         assert client.post("/v1/users", content="Zq7X", headers={"Content-Type": "Zq7X"}).status_code == 400
+        past = "2026-01-01T00:00:00Z"
+        patient = {"user_id": "p-1", "enrolled_at": past, "consent": True, "history": "Zq7X fell", "age": 47.190311}
+        reading = {"user_id": "p-1", "measured_at": past, "instrument": "PHQ9", "score": 13.190311}
+        assert client.post("/v1/users", json=patient).status_code == 200
+        assert client.post("/v1/users", json={**patient, "history": "Zq7X again"}).status_code == 409
+        assert client.post("/v1/measurements", json=reading).status_code == 200
+        decided = client.post("/v1/recommend", json={"user_id": "p-1", "context": {"sleep_hours": 6.190311}}).json()
+        came = {"decision_id": decided["decision_id"], "score": 81.190311, "completed": True, "comment": "Zq7X hurts"}
+        assert client.post("/v1/feedback", json=came).status_code == 200
         assert "Zq7X" not in client.get("/metrics").text
-    assert log.read_text()
-    assert "Zq7X" not in log.read_text()
+    said = log.read_text()
+    assert said
+    assert not [secret for secret in ("Zq7X", "190311", TOKEN) if secret in said]
 
 
 def test_nothing_but_the_documented_calls_is_served(served: Served) -> None:

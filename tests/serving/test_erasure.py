@@ -55,7 +55,7 @@ def test_every_table_with_patients_is_known_to_erasure() -> None:
     without = {
         name
         for name, table in metadata.tables.items()
-        if table not in {erasures, tokens} and not {"user_id", "decision_id"} & {*table.c.keys()}
+        if table not in (erasures, tokens) and not {"user_id", "decision_id"} & {*table.c.keys()}
     }
     assert without == set()
 

@@ -37,6 +37,7 @@ def secret_bodies(decision_id: str, now: datetime) -> dict[str, dict[str, Any]]:
         "measurements": {"user_id": f"{SIGN}-bo", **reading},
         "recommend": {"user_id": f"{SIGN}-bo", "context": context, "candidates": ["slow"], "seed": 5},
         "activate": {"decision_id": decision_id},
+        "erase": {"user_id": f"{SIGN}-dee"},
         "feedback": {"decision_id": decision_id, "received_at": soon, **given},
         "rank": {
             "user": {"user_id": f"{SIGN}-cy", "enrolled_at": past, "consent": True, **patient},

@@ -16,6 +16,7 @@ from serving.access.scopes import EVERY_SCOPE, OPEN_PATHS, PATH_TO_SCOPES, Scope
 from serving.access.token_table import TokenTable
 from serving.access.tokens import Token, draw_token, first_token
 from serving.app import create_app
+from serving.erasure import pending_erasures
 from serving.settings import ServiceSettings
 from serving.store import Store
 
@@ -248,3 +249,12 @@ def test_a_decision_says_whose_token_asked_for_it(
     for sent, expected in ((text, token.token_id), (FIRST, "first")):
         decision_id = service.call("/v1/recommend", sent, ASK).json()["decision_id"]
         assert sqlite_store.decision(decision_id).token == expected
+
+
+def test_an_erasure_says_whose_token_asked_for_it(
+    service: Service, enrol: Callable[..., None], sqlite_store: Store
+) -> None:
+    enrol("ada")
+    text, token = service.add(Scope.OPERATOR)
+    assert service.call("/v1/erase", text, {"user_id": "ada"}).status_code == 200
+    assert [erasure.token for erasure in pending_erasures(sqlite_store.engine)] == [token.token_id]
