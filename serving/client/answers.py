@@ -160,7 +160,7 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Release:
-    """What is served, since when, in which mode, what runs beside it, and the key of signed plans."""
+    """What is served, since when, by which plan of modes, what runs beside it, and the key of signed plans."""
 
     release: str
     digest: str
@@ -168,7 +168,7 @@ class Release:
     therapy: dict[str, Any]
     signatures: list[dict[str, Any]]
     since: str
-    mode: dict[str, Any]
+    plan: dict[str, Any]
     beside: dict[str, Any] | None
     plan_key: dict[str, str] | None
 
