@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
+from models.one_course import OneCourse
 from models.release import Release
 from posology.errors import CannotDo, NotFound
-from posology.tables import ON_SCHEDULE
-from serving.database import open_database, reading
+from posology.tables import ON_SCHEDULE, Tables
+from serving.changes import KnownCourse, brought_to, whole
+from serving.database import open_database, reading, rows_of
 from serving.fallback import reason_of, safe_choice
 from serving.modes.arms import on_schedule
 from serving.plans.replaying import planned_again
@@ -66,46 +69,102 @@ def made_by(store_url: str, decision_id: str | None = None) -> dict[str, list[st
 
 
 def replay(release: Release, store: Store, decision: Decision) -> Replayed:
-    """Decide again on the course as it was known then, with the seed of then.
+    """One decision made again; see ``Replaying``."""
+    return Replaying(release, store).one(decision)
+
+
+@dataclass(frozen=True)
+class Replaying:
+    """Makes decisions of a release again, on the course as it was known then, with the seed of then.
 
     A safe default that was answered because something broke (its reason says so) is made again as such.
 
-    Args:
-        release: the one that decided.
-        store: holds the course at the decision's revision, whatever came later.
-
-    Raises:
-        CannotDo: the decision was made elsewhere, or by another release.
+    Attributes:
+        store: holds the courses at each decision's revision, whatever came later.
     """
-    reason = reason_of(decision)
-    if decision.seed is None or (decision.course_revision is None and reason is None):
-        raise CannotDo(
-            f"decision {decision.decision_id} was made elsewhere and loaded; expected one that this service made"
+
+    release: Release
+    store: Store
+
+    def one(self, decision: Decision, course: OneCourse | Tables | None = None) -> Replayed:
+        """One decision made again.
+
+        Args:
+            decision: as logged.
+            course: at its revision, where it was read already.
+
+        Raises:
+            CannotDo: the decision was made elsewhere, or by another release.
+        """
+        reason, decider = reason_of(decision), self._decider(decision)
+        if decision.seed is None or (decision.course_revision is None and reason is None):
+            raise CannotDo(
+                f"decision {decision.decision_id} was made elsewhere and loaded; expected one that this service made"
+            )
+        if reason:
+            again = answer(self.release, safe_choice(self.release, decision.seed, reason))
+        else:
+            again = _made_again(decider, self.store, decision, course)
+        eligible = [item["content_id"] for item in again["ranking"] if item["eligible"]]
+        logged = {name: _plain(getattr(decision, name)) for name in (*_TOLD, "eligible")}
+        made = {**{name: again[name] for name in _TOLD}, "eligible": eligible}
+        return Replayed(decision.decision_id, tuple(_differences(logged, made)))
+
+    def all(self) -> Iterator[Replayed]:
+        """Every decision of the release, patient by patient, whose course is brought on from one to the next."""
+        mine = sa.and_(
+            decisions.c.therapy == self.store.therapy.name,
+            decisions.c.release.in_([self.release.name, self.release.name + ON_SCHEDULE]),
+            decisions.c.seed.is_not(None),
         )
-    if decision.release == release.name + ON_SCHEDULE:
-        decider = on_schedule(release)
-    elif decision.release == release.name:
-        decider = release
-    else:
+        with reading(self.store.engine) as connection:
+            patients = list(connection.execute(sa.select(decisions.c.user_id).where(mine).distinct()).scalars())
+        for user_id in sorted(patients):
+            yield from self._all_of(user_id, mine & (decisions.c.user_id == user_id))
+
+    def _all_of(self, user_id: str, mine: sa.ColumnElement[bool]) -> Iterator[Replayed]:
+        query = sa.select(decisions).where(mine).order_by(decisions.c.course_revision, decisions.c.decided_at)
+        with reading(self.store.engine) as connection:
+            made = [Decision.from_row(row) for row in rows_of(connection, query)]
+            known: KnownCourse | None = None
+            for decision in made:
+                if decision.course_revision is None or self.release.features.need_tables or decision.plan_id:
+                    yield self.one(decision)
+                    continue
+                known = self._brought(connection, user_id, known, decision.course_revision)
+                yield self.one(decision, known.course)
+
+    def _brought(
+        self, connection: sa.Connection, user_id: str, known: KnownCourse | None, revision: int
+    ) -> KnownCourse:
+        therapy = self.store.therapy
+        later = brought_to(connection, therapy, user_id, known, revision) if known else None
+        return later or whole(therapy, self.store.course(user_id, revision=revision), revision)
+
+    def _decider(self, decision: Decision) -> Release:
+        if decision.release == self.release.name:
+            return self.release
+        if decision.release == self.release.name + ON_SCHEDULE:
+            return self._on_schedule
         raise CannotDo(
-            f"decision {decision.decision_id} was made by release {decision.release}; expected {release.name}"
+            f"decision {decision.decision_id} was made by release {decision.release}; expected {self.release.name}"
         )
-    if reason:
-        again = answer(release, safe_choice(release, decision.seed, reason))
-    else:
-        again = _made_again(decider, store, decision)
-    eligible = [item["content_id"] for item in again["ranking"] if item["eligible"]]
-    logged = {name: _plain(getattr(decision, name)) for name in (*_TOLD, "eligible")}
-    made = {**{name: again[name] for name in _TOLD}, "eligible": eligible}
-    return Replayed(decision.decision_id, tuple(_differences(logged, made)))
+
+    @cached_property
+    def _on_schedule(self) -> Release:
+        return on_schedule(self.release)
 
 
-def _made_again(decider: Release, store: Store, decision: Decision) -> dict[str, Any]:
+def _made_again(
+    decider: Release, store: Store, decision: Decision, course: OneCourse | Tables | None
+) -> dict[str, Any]:
     if decision.plan_id is not None:
         return planned_again(decider, store, decision, store.plan(decision.plan_id))
     choice = decide(
         decider,
-        store.course(decision.user_id, decider.contents, revision=decision.course_revision),
+        store.course(decision.user_id, decider.contents, revision=decision.course_revision)
+        if course is None
+        else course,
         now=decision.decided_at,
         context=decision.context,
         candidates=decision.candidates,

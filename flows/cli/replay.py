@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from serving.replay import Replayed
 
 SHOWN = 20  # of those that differ
+TOLD_EVERY = 100
 
 
 def replay(
@@ -59,7 +60,7 @@ def _replayed(known: Here, decision_id: str | None) -> Iterator["Replayed"]:
     """Decisions of one release after another."""
     from flows.registry import Registry
     from models.release import Release
-    from serving.replay import made_by, replay
+    from serving.replay import Replaying, made_by
     from serving.store import Store
 
     registry = Registry.open(known.home, known.settings)
@@ -68,4 +69,11 @@ def _replayed(known: Here, decision_id: str | None) -> Iterator["Replayed"]:
             step(f"Make {len(ids):,} decisions of {name} again")
             release = Release.load(registry.download(registry.find(name)))
             with closing(Store.open(known.settings.store_url, release.therapy)) as store:
-                yield from (replay(release, store, store.decision(each)) for each in ids)
+                replaying = Replaying(release, store)
+                found = (
+                    replaying.all() if decision_id is None else (replaying.one(store.decision(each)) for each in ids)
+                )
+                for number, replayed in enumerate(found, start=1):
+                    if number % TOLD_EVERY == 0:
+                        step.detail(f"{number:,} of {len(ids):,}")
+                    yield replayed

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from posology.errors import CannotDo, NotFound
-from serving.replay import made_by, replay
+from serving.replay import Replaying, made_by, replay
 from serving.schema import decisions
 
 
@@ -29,6 +29,14 @@ def decided(client, enrol, now):
 def test_every_decision_comes_out_the_same_though_more_is_known_now(decided, sqlite_store, release):
     found = [replay(release, sqlite_store, sqlite_store.decision(each)) for each in decided]
     assert [each.differences for each in found] == [()] * 3
+
+
+def test_all_of_them_are_made_again_patient_by_patient(decided, client, enrol, sqlite_store, release):
+    enrol("p-2")
+    answered = client.post("/v1/recommend", json={"user_id": "p-2", "context": {}})
+    assert answered.status_code == 200
+    found = {each.decision_id: each.differences for each in Replaying(release, sqlite_store).all()}
+    assert found == dict.fromkeys([*decided, answered.json()["decision_id"]], ())
 
 
 @pytest.mark.parametrize(("column", "value"), [("probability", 0.123), ("content_id", "nothing"), ("source", "other")])
