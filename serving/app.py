@@ -78,7 +78,7 @@ def create_app(
             in_time.guard(otherwise) if (otherwise := getattr(calls, f"{name}_otherwise", None)) else run_in_threadpool
         )
         app.add_api_route(
-            f"/v1/{name}", _endpoint(watch.counted(name, getattr(calls, name)), settings, clock, run), methods=["POST"]
+            f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock, watch.counted(name, run)), methods=["POST"]
         )
     app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
     app.add_api_route("/v1/therapy", _answered(lambda _: run_in_threadpool(calls.therapy)), methods=["GET"])

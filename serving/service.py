@@ -93,7 +93,7 @@ class PosologyService:
         door.doorman = doorman_of(self.store, settings)
         door.doorman.keep_fresh()
         door.app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman, watch=process_watch())
-        process_watch().store_answers = self.__is_ready__
+        process_watch().store_answers = self._database_answers
 
     @bentoml.on_deployment
     @staticmethod
@@ -116,8 +116,9 @@ class PosologyService:
         A balancer must not take all services away because their database is gone: patients get the safe default.
         BentoML asks in a thread, and only once the release is loaded.
         """
-        if self.store.journal is not None:
-            return True
+        return self.store.journal is not None or self._database_answers()
+
+    def _database_answers(self) -> bool:
         try:
             self.store.check()
         except ServiceDown:
@@ -137,7 +138,7 @@ service = bentoml.service(
     name="posology",
     workers=1,
     traffic={"timeout": 30},
-    logging={"access": {"request_content_type": False}},  # it would be logged as it came
+    logging={"access": {"enabled": False}},  # calls are logged by ``Watched``
     service_class=GuardedService,
 )(PosologyService)
 service.mount_asgi_app(door, path="/")
