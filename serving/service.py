@@ -1,5 +1,6 @@
 """The bundle's service: the ``/v1`` calls under BentoML, which adds health and metrics."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from serving.settings import read_settings
 from serving.tether import end_with_parent
 from serving.watching.logs import log_as_json
 from serving.watching.process import WatchedProcess, process_watch
+from serving.watching.traces import check_protocol
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
 LAST_MORNING = "2025-12-31T09:00:00Z"
@@ -101,6 +103,7 @@ class PosologyService:
         """Refuse to start without token or store, before a worker is started again and again."""
         log_as_json()
         read_settings()
+        check_protocol(os.environ)
 
     @bentoml.on_shutdown
     def close(self) -> None:
