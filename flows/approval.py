@@ -4,6 +4,9 @@ A signature counts when its key is the one on record for that name, when it is
 over what is registered now, and when it stands both on the release and in the
 audit log. A reject blocks its release for good, even when it is stale or was
 removed from one of the two places: a better release has another name.
+
+Approvals are for a plan of how the release is used. The plan in force is the
+one that had enough of them last; approvals of other plans given before lapse.
 """
 
 from collections.abc import Iterable
@@ -57,15 +60,34 @@ def missing(version: ReleaseVersion, signatures: Iterable[Checked], *, required_
     if rejects := [one.signature for one in signatures if one.rejects]:
         first = rejects[0]
         return f"{version.release} was rejected by {first.name} ({first.reason}). Retrain to get another release."
+    if plan_in_force(version, signatures, required_approvals=required_approvals):
+        return ""
     people = {person(one.signature.name) for one in signatures if one.approves}
     author = person(version.tags["author"])
-    if len(people) >= required_approvals and people != {author}:
-        return ""
+    plans = {one.signature.plan for one in signatures if one.approves}
     needs = f"{version.release} needs {required_approvals} approval(s) and has {len(people)}"
+    needs += " for different plans" * (len(plans) > 1)
     alone = f"; its author {version.tags['author']} cannot be the only one to sign" if people == {author} else ""
     faults = "".join(f"; the signature of {one.signature.name} {one.fault}" for one in signatures if one.fault)
     sign = f"posology review sign {version.release} --as NAME --meaning approve --reason TEXT"
     return f"{needs}{alone}{faults}. Have somebody read the dossier and run: {sign}"
+
+
+def plan_in_force(version: ReleaseVersion, signatures: Iterable[Checked], *, required_approvals: int) -> str | None:
+    """The plan that enough people approved last, as ``Plan.text``; None when there is none.
+
+    Args:
+        signatures: oldest first.
+    """
+    author = person(version.tags["author"])
+    found: str | None = None
+    people: dict[str, set[str]] = {}
+    for signature in (one.signature for one in signatures if one.approves):
+        approving = people.setdefault(signature.plan, set())
+        approving.add(person(signature.name))
+        if len(approving) >= required_approvals and approving != {author}:
+            found, people = signature.plan, {signature.plan: approving}
+    return found
 
 
 def _not_genuine(signature: Signature, version: ReleaseVersion, keys: KeyRing) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from posology.audit import Record
+from serving.modes.plan import FULL, Plan
 
 How = Literal["promote", "rollback"]
 MOVING = "champion.moving"  # about to happen: written before the registry is touched
@@ -26,6 +27,7 @@ class Reign:
     by: str
     reason: str
     approved_by: tuple[str, ...]
+    plan: Plan = FULL
 
     def covers(self, at: datetime) -> bool:
         """Whether it was live at a moment."""
@@ -47,6 +49,7 @@ def reigns(records: Iterable[Record], therapy: str) -> list[Reign]:
             by=move.facts["by"],
             reason=move.facts["reason"],
             approved_by=tuple(move.facts["approved_by"]),
+            plan=Plan.model_validate(move.facts.get("plan", {})),
         )
         for move, end in zip(moves, ends, strict=False)
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from flows.approval import Checked, check, missing
+from flows.approval import Checked, check, missing, plan_in_force
 from flows.evidence_files import DOSSIER, check_evidence, read_findings
 from flows.home import Home
 from flows.keys import KeyRing
@@ -20,6 +20,7 @@ from flows.signatures import Meaning, Signature
 from posology.audit import AuditLog
 from posology.errors import CannotDo, NotSigned, Refused
 from posology.guardrails.finding import Finding, Verdict
+from serving.modes.plan import FULL, Plan
 
 SIGNATURE = "signature"  # the kind of audit record; a tag's name is signature.DIGEST
 
@@ -33,6 +34,7 @@ class Case:
     dossier: Path
     signatures: tuple[Checked, ...]
     missing: str  # signatures still needed, in words; empty: none
+    plan: Plan | None  # in force: what a promotion would bring about
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,17 @@ class Review:
         return self._case(self.registry.find(release))
 
     def sign(
-        self, release: str, *, name: str, meaning: Meaning, reason: str, now: datetime, role: str = "reviewer"
+        self,
+        release: str,
+        *,
+        name: str,
+        meaning: Meaning,
+        reason: str,
+        now: datetime,
+        role: str = "reviewer",
+        plan: Plan = FULL,
     ) -> Signature:
-        """A person's signature over what is registered, kept on the release and in the audit log.
+        """A person's signature over what is registered and a plan of its use, kept on the release and in the audit log.
 
         In a demo home ``flows.keys.DEMO_REVIEWER`` signs with a key everybody knows; a real home refuses it.
         """
@@ -66,7 +76,9 @@ class Review:
             raise Refused(f"{release}: the guardrails say {version.tags['verdict']}; it can only be rejected.")
         check_evidence(version, self.registry.download(version))
         key = KeyRing(self.home).key_to_sign(name)
-        signature = Signature.make(key, version, name=name, role=role, meaning=meaning, reason=reason, now=now)
+        signature = Signature.make(
+            key, version, name=name, role=role, meaning=meaning, reason=reason, now=now, plan=plan
+        )
         # The log first: a signature that is only on the release counts nowhere.
         AuditLog(self.home.audit_log).append(SIGNATURE, signature.model_dump(), now)
         self.registry.tag(version, f"{SIGNATURE}.{signature.digest[:16]}", signature.model_dump_json())
@@ -88,17 +100,27 @@ class Review:
         signatures = self.signatures(version)
         if lacking := missing(version, signatures, required_approvals=self.settings.required_approvals):
             raise NotSigned(lacking)
-        return tuple(one.signature for one in signatures if one.approves)
+        plan = self._in_force(version, signatures)
+        return tuple(one.signature for one in signatures if one.approves and one.signature.plan == plan)
+
+    def plan(self, version: ReleaseVersion) -> Plan:
+        """How a release is to be used, by the approvals that let it through; raises ``NotSigned``."""
+        return Plan.model_validate_json(self.required(version)[0].plan)
+
+    def _in_force(self, version: ReleaseVersion, signatures: tuple[Checked, ...]) -> str | None:
+        return plan_in_force(version, signatures, required_approvals=self.settings.required_approvals)
 
     def _case(self, version: ReleaseVersion) -> Case:
         folder = self.registry.download(version)
         signatures = self.signatures(version)
+        plan = self._in_force(version, signatures)
         return Case(
             version=version,
             findings=read_findings(folder),
             dossier=folder / DOSSIER,
             signatures=signatures,
             missing=self._lacking(version, signatures),
+            plan=Plan.model_validate_json(plan) if plan else None,
         )
 
     def _lacking(self, version: ReleaseVersion, signatures: tuple[Checked, ...]) -> str:

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from flows.keys import public_text
 from flows.release_version import ReleaseVersion
 from posology.digests import canonical_json, digest_of_json
+from serving.modes.plan import FULL, Plan
 
+PLAN = "plan"
 Meaning = Literal["approve", "reject"]
 SIGNED_TAGS = (
     "release_digest",
@@ -35,7 +37,7 @@ class Signature(BaseModel):
     reason: str
     at: str  # ISO 8601 with its zone
     release: str
-    reviewed: Mapping[str, str]  # the tags of SIGNED_TAGS as they were
+    reviewed: Mapping[str, str]  # the tags of SIGNED_TAGS as they were, and the plan unless it is the usual one
     public_key: str
     signature: str = ""
 
@@ -50,8 +52,9 @@ class Signature(BaseModel):
         meaning: Meaning,
         reason: str,
         now: datetime,
+        plan: Plan = FULL,
     ) -> Self:
-        """A signature by a key over a release as it is registered."""
+        """A signature by a key over a release as it is registered, for a plan of how it is used."""
         facts: dict[str, Any] = {
             "name": name,
             "role": role,
@@ -59,10 +62,15 @@ class Signature(BaseModel):
             "reason": reason,
             "at": now.isoformat(),
             "release": version.release,
-            "reviewed": reviewed(version),
+            "reviewed": reviewed(version) | ({PLAN: plan.text} if plan != FULL else {}),
             "public_key": public_text(key),
         }
         return cls(**facts, signature=key.sign(cls(**facts).statement()).hex())
+
+    @property
+    def plan(self) -> str:
+        """The plan signed for, as ``Plan.text``."""
+        return self.reviewed.get(PLAN, FULL.text)
 
     @property
     def digest(self) -> str:

@@ -153,9 +153,9 @@ class Tracker:
                 contents=candidate.contents,
                 predictors={target: candidate.predictors[target]},
                 envelope=candidate.params.envelope,
-                encoders=candidate.encoders,
+                learnt=candidate.learnt,
             )
-            return self._log_pyfunc(alone, therapy, candidate.contents, candidate.encoders)
+            return self._log_pyfunc(alone, therapy, candidate.contents, candidate.learnt.encoders)
 
     def _log_pyfunc(self, release: Path, therapy: Therapy, contents: pl.DataFrame, encoders: Encoders) -> str:
         with warnings.catch_warnings():

@@ -35,7 +35,7 @@ class Workspace:
 
     @property
     def features(self) -> Path:
-        """``feedback.parquet``, ``status.parquet``, ``amounts.json`` and ``encoders/``."""
+        """``feedback.parquet``, ``status.parquet``, ``amounts.json``, ``encoders/`` and ``prior/``."""
         return self.root / "features"
 
     @property

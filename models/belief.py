@@ -1,10 +1,13 @@
 """What a patient's answers tell of every content, also of those not given yet.
 
 Bayesian linear regression on what contents have in common: F of content c is
-``PRIOR_MEAN + loading_c · x`` with x ~ N(0, I) the patient's own, so that before
-any answer the F of two contents covary as the contents are alike (kriging;
-Rasmussen & Williams 2006, chapter 2). Each answer updates x by one step of
-recursive least squares. Silence says little of a content and is left out.
+what is usual there plus ``loading_c · x`` with x ~ N(0, I) the patient's own, so
+that before any answer the F of two contents covary as the contents are alike
+(kriging; Rasmussen & Williams 2006, chapter 2). Each answer updates x by one step
+of recursive least squares. Silence says little of a content and is left out.
+
+What stands here is believed of contents nobody has answered to yet;
+``models.prior`` learns it.
 """
 
 import numba
@@ -63,10 +66,13 @@ def forget(belief: np.ndarray) -> None:
 
 
 @_woven
-def learn(belief: np.ndarray, loading: np.ndarray, value: float) -> None:
-    """Change the belief in place by the F that came of a content with this loading, (RANK,)."""
+def learn(belief: np.ndarray, loading: np.ndarray, above_usual: float, noise: float) -> None:
+    """Change the belief in place by how far F came above the usual, of a content with this loading, (RANK,).
+
+    ``noise`` is the variance of one answer about its mean.
+    """
     reach = np.zeros(RANK)
-    variance, expected = NOISE_SD**2, PRIOR_MEAN
+    variance, expected = noise, 0.0
     for row in range(RANK):
         for at in range(RANK):
             reach[row] += belief[1 + row, at] * loading[at]
@@ -74,15 +80,15 @@ def learn(belief: np.ndarray, loading: np.ndarray, value: float) -> None:
         expected += belief[0, row] * loading[row]
     for row in range(RANK):
         gain = reach[row] / variance
-        belief[0, row] += gain * (value - expected)
+        belief[0, row] += gain * (above_usual - expected)
         for at in range(RANK):
             belief[1 + row, at] -= gain * reach[at]
 
 
 @_woven
 def expect(belief: np.ndarray, loading: np.ndarray) -> tuple[float, float]:
-    """Mean of F, should it come, and the standard deviation of what is not known of that mean."""
-    mean, variance = PRIOR_MEAN, 0.0
+    """How far F will come above the usual on average, and the standard deviation of what is not known of that."""
+    mean, variance = 0.0, 0.0
     for row in range(RANK):
         mean += belief[0, row] * loading[row]
         reach = 0.0

@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from models.contents import ContentArrays
-from models.encoders import Encoders
 from models.features import Features
+from models.learnt import Learnt
 from models.split import split_at
 from models.targets import Target, target_rows, targets_of
 from posology.blocks import Block
@@ -51,18 +50,18 @@ class FeatureTables:
     Attributes:
         as_of: when the data of all patients end.
         cuts: target → the last moment of the past.
-        encoders: of words, embeddings, pictures and series.
+        learnt: what of the features is.
         files: folder of the pictures.
     """
 
     as_of: datetime | None
     cuts: Mapping[Target, datetime | None]
-    encoders: Encoders
+    learnt: Learnt
     files: Path | None
 
     def __call__(self, block: Block) -> Frames:
         tables = replace(Tables.conform(block.therapy, block.read()), files=self.files)
-        features = Features(block.therapy, ContentArrays(block.therapy, tables.contents), self.encoders)
+        features = self.learnt.features(block.therapy, tables.contents)
         return {target: self._table(features, tables, target) for target in self.cuts}
 
     def _table(self, features: Features, tables: Tables, target: Target) -> pl.DataFrame:

@@ -11,6 +11,7 @@ import polars as pl
 
 from models.one_course import OneCourse, microseconds
 from models.policies.decisions import Decisions
+from models.policies.fixed_schedule import FixedSchedule
 from models.release import Release
 from posology.errors import NotFound, first_few
 from posology.safety import Blocks
@@ -47,7 +48,7 @@ class Choice:
 
     content_id: str
     probability: float
-    source: Literal["model", "safe_default"]
+    source: Literal["model", "schedule", "safe_default"]
     reasons: tuple[str, ...]
     seed: int
     ranking: tuple[Ranked, ...]
@@ -140,7 +141,7 @@ def choose(
     """
     offered = _offered(release, candidates)
     if release.features.need_tables:
-        known = _known(release, course, now, context)
+        known = known_at(release, course, now, context)
         scored, is_measured = score(release, known, _last(known), offered), not known.measurements.is_empty()
     else:
         course = OneCourse.of(release.therapy, course) if isinstance(course, Tables) else course
@@ -154,10 +155,11 @@ def choose(
     if scored.blocks.eligible[0].sum() == 1:
         return Choice(ranking[0].content_id, 1.0, "safe_default", (NOTHING_ELSE,), seed, ranking)
     chosen = rows[draw(scored.probability[0], seed)]
-    return Choice(chosen.content_id, chosen.probability, "model", (), seed, ranking)
+    source: Literal["model", "schedule"] = "schedule" if isinstance(release.policy, FixedSchedule) else "model"
+    return Choice(chosen.content_id, chosen.probability, source, (), seed, ranking)
 
 
-def _known(release: Release, tables: OneCourse | Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
+def known_at(release: Release, tables: OneCourse | Tables, now: datetime, context: Mapping[str, Any]) -> Tables:
     """What is known now of one user, with the decision being made as the last session."""
     if isinstance(tables, OneCourse) or tables.users.height != 1:
         raise ValueError("expected the tables of one user")

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from models.belief import loadings
+from models.belief import NOISE_SD, PRIOR_MEAN, loadings
 from models.state import Catalogue
 from posology.therapy import Therapy
 
@@ -94,4 +94,5 @@ class ContentArrays:
         """The contents as the fold takes them."""
         feedback = self.therapy.feedback
         silence = np.nan if feedback is None or feedback.missing is None else feedback.missing
-        return Catalogue(self.groups, self.numbers, self.minutes, loadings(self.groups, self.numbers), silence)
+        alike = loadings(self.groups, self.numbers)
+        return Catalogue(self.groups, self.numbers, self.minutes, alike, PRIOR_MEAN, NOISE_SD**2, silence)

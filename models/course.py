@@ -50,7 +50,9 @@ def known_by(feedback: Feedback, value: np.ndarray, decided_at: np.ndarray, feed
 
 
 def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Courses:
-    """The courses of all users in the tables, every array writable: numba compiles for those that are not anew.
+    """The courses of all users in the tables, each content as usual as any other.
+
+    Every array is writable: numba compiles for those that are not anew.
 
     Raises:
         TableError: rows of somebody who is not in the users table.
@@ -66,6 +68,7 @@ def courses_of(therapy: Therapy, tables: Tables, contents: ContentArrays) -> Cou
         content=contents.places(tables.sessions["content_id"]),
         known=_days(known.known_at),
         feedback=known.value,
+        usual=np.full(known.value.size, contents.catalogue.usual),
     )
     _check_order(courses.measured, courses.readings_end)
     _check_order(courses.decided, courses.sessions_end)

@@ -110,8 +110,11 @@ def _toward(old: float, new: float, weight: float) -> float:
 
 
 @_woven
-def update(state: State, catalogue: Catalogue, kind: int, time: float, place: int, value: float) -> None:
-    """Change the state in place by one event; ``place`` is the content's, -1 for none or an unknown one."""
+def update(state: State, catalogue: Catalogue, kind: int, time: float, place: int, value: float, usual: float) -> None:
+    """Change the state in place by one event.
+
+    ``place`` is the content's, -1 for none or an unknown one; ``usual`` the F that was usual for it there and then.
+    """
     course = state.course
     if kind == MEASURED:
         if course[SCORES] == 0:
@@ -120,13 +123,13 @@ def update(state: State, catalogue: Catalogue, kind: int, time: float, place: in
         course[SCORE_LAST] = value
         course[SCORE_AT] = time
     elif kind in (FED_BACK, FED_BACK_AT_ONCE):
-        _update_feedback(state, catalogue, place, value)
+        _update_feedback(state, catalogue, place, value, usual)
     elif kind == DECIDED:
         _update_given(state, catalogue, time, place)
 
 
 @_woven
-def _update_feedback(state: State, catalogue: Catalogue, place: int, value: float) -> None:
+def _update_feedback(state: State, catalogue: Catalogue, place: int, value: float, usual: float) -> None:
     course = state.course
     course[FEEDBACKS] += 1
     course[FEEDBACK_LAST] = value
@@ -134,7 +137,7 @@ def _update_feedback(state: State, catalogue: Catalogue, place: int, value: floa
     course[FEEDBACK_FAST] = _toward(course[FEEDBACK_FAST], value, FAST)
     course[FEEDBACK_SLOW] = _toward(course[FEEDBACK_SLOW], value, SLOW)
     if value != catalogue.silence:
-        _update_answered(state, catalogue, place, value)
+        _update_answered(state, catalogue, place, value, usual)
     if place < 0:
         return
     content, group, alike = state.content, state.group, catalogue.group[place]
@@ -145,7 +148,7 @@ def _update_feedback(state: State, catalogue: Catalogue, place: int, value: floa
 
 
 @_woven
-def _update_answered(state: State, catalogue: Catalogue, place: int, value: float) -> None:
+def _update_answered(state: State, catalogue: Catalogue, place: int, value: float, usual: float) -> None:
     state.course[ANSWERED] += 1
     state.course[ANSWERED_SUM] += value
     if place < 0:
@@ -153,7 +156,7 @@ def _update_answered(state: State, catalogue: Catalogue, place: int, value: floa
     group, number, alike = state.group, state.number, catalogue.group[place]
     group[alike, G_ANSWERED] += 1
     group[alike, G_ANSWERED_SUM] += value
-    learn(state.belief, catalogue.loadings[place], value)
+    learn(state.belief, catalogue.loadings[place], value - usual, catalogue.noise)
     for which in range(number.shape[0]):
         number[which, N_WEIGHT] += value * value - FORGET * number[which, N_WEIGHT]
         of_content = value * value * catalogue.numbers[place, which]
@@ -244,7 +247,8 @@ def describe(state: State, catalogue: Catalogue, enrolled: float, time: float, p
     out[27] = group[alike, G_ANSWERED_SUM] / group[alike, G_ANSWERED] if group[alike, G_ANSWERED] > 0 else np.nan
     out[28] = _faded(group[alike, G_FADED_1D], time - group[alike, G_AT], DAYS_1)
     out[29] = _faded(group[alike, G_FADED_4D], time - group[alike, G_AT], DAYS_4)
-    out[30], out[31] = expect(state.belief, catalogue.loadings[place])
+    above_usual, out[31] = expect(state.belief, catalogue.loadings[place])
+    out[30] = catalogue.usual + above_usual
     for which in range(catalogue.numbers.shape[1]):
         at, told, own = 32 + 4 * which, state.number[which], catalogue.numbers[place, which]
         out[at] = own - group[alike, G_NUMBERS + 2 * which]
@@ -276,6 +280,7 @@ class Courses(NamedTuple):
         content: (n_sessions,) place in the contents table, -1 for one that is not there.
         known: (n_sessions,) when F was known, days since 1970; never before the decision.
         feedback: (n_sessions,) F, NaN where there is none.
+        usual: (n_sessions,) F that was usual there and then, see ``models.prior``.
     """
 
     enrolled: np.ndarray
@@ -287,6 +292,7 @@ class Courses(NamedTuple):
     content: np.ndarray
     known: np.ndarray
     feedback: np.ndarray
+    usual: np.ndarray
 
     def user_of(self, sessions: np.ndarray) -> np.ndarray:
         """(n,) the user of each of these sessions."""
@@ -335,11 +341,12 @@ def fold(
             now = courses.decided[decision] if decision < last_decision else np.inf
             known = courses.known[order[fed_back]] if fed_back < order.size else np.inf
             if reading < last_reading and measured <= now and measured <= known:
-                update(state, catalogue, MEASURED, measured, -1, courses.score[reading])
+                update(state, catalogue, MEASURED, measured, -1, courses.score[reading], np.nan)
                 reading += 1
             elif fed_back < order.size and (known < now or (known == now and courses.decided[order[fed_back]] < now)):
                 session = order[fed_back]
-                update(state, catalogue, FED_BACK, known, courses.content[session], courses.feedback[session])
+                content, value, usual = courses.content[session], courses.feedback[session], courses.usual[session]
+                update(state, catalogue, FED_BACK, known, content, value, usual)
                 fed_back += 1
             else:
                 content, row = courses.content[decision], wanted[decision]
@@ -350,7 +357,7 @@ def fold(
                     for nth in range(candidates):
                         place, at = first + nth, row * candidates + nth
                         describe(state, catalogue, courses.enrolled[user], now, place, out[at])
-                update(state, catalogue, DECIDED, now, content, np.nan)
+                update(state, catalogue, DECIDED, now, content, np.nan, np.nan)
                 decision += 1
         clear(state)
 

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from models.contents import ContentArrays
-from models.encoders import NO_ENCODERS, Encoders
 from models.features import Features
+from models.learnt import NOTHING_LEARNT, Learnt
 from models.policies.dpo import Dpo
 from models.policies.kinds import load_policy, save_policy
 from models.policies.policy import Kept
@@ -31,6 +30,7 @@ PARTS = {
     "contents": "contents.parquet",
     "envelope": "envelope.json",
     "encoders": "encoders",
+    "prior": "prior",
     "feedback": "feedback",
     "status": "status",
     "policy": "policy.json",
@@ -40,7 +40,7 @@ ALWAYS = ("therapy", "contents", "envelope", "policy")
 
 @dataclass(frozen=True)
 class Release:
-    """Therapy, contents, encoders, predictors, policy and envelope, each by digest.
+    """Therapy, contents, what of the features was learnt, predictors, policy and envelope, each by digest.
 
     The shield is in the therapy, and so are objective and exploration. A
     predictor is None where the therapy does not declare its target.
@@ -53,7 +53,7 @@ class Release:
     policy: Kept = field(repr=False)
     envelope: Mapping[str, Any] = field(repr=False)
     digests: Mapping[str, str] = field(repr=False)
-    encoders: Encoders = field(default=NO_ENCODERS, repr=False)
+    learnt: Learnt = field(default=NOTHING_LEARNT, repr=False)
 
     @property
     def digest(self) -> str:
@@ -68,7 +68,7 @@ class Release:
     @cached_property
     def features(self) -> Features:
         """The feature maker of this release's therapy and contents."""
-        return Features(self.therapy, ContentArrays(self.therapy, self.contents), self.encoders)
+        return self.learnt.features(self.therapy, self.contents)
 
     @cached_property
     def shield(self) -> Shield:
@@ -120,7 +120,7 @@ class Release:
             policy=load_policy(folder / "policy.json", therapy, predictors),
             envelope=json.loads((folder / "envelope.json").read_text()),
             digests=found,
-            encoders=Encoders.load(folder / "encoders"),
+            learnt=Learnt.load(folder),
         )
 
 
@@ -131,7 +131,7 @@ def save_release(
     contents: pl.DataFrame,
     predictors: Mapping[Target, Predictor],
     envelope: Mapping[str, Any],
-    encoders: Encoders = NO_ENCODERS,
+    learnt: Learnt = NOTHING_LEARNT,
     policy: Kept | None = None,
 ) -> Release:
     """Write a release folder, whole or not at all, and read it back.
@@ -142,15 +142,14 @@ def save_release(
         contents: what may be given.
         predictors: those there are.
         envelope: what retraining may change.
-        encoders: of words, embeddings, pictures and series.
+        learnt: what the predictors' features were made with.
         policy: what chooses; ``Dpo`` by the therapy's objective when not given.
     """
     with whole_folder(folder) as partial:
         write_whole(partial / "therapy.json", therapy.model_dump_json(indent=1))
         contents.write_parquet(partial / "contents.parquet")
         write_whole(partial / "envelope.json", json.dumps(envelope, indent=1, sort_keys=True))
-        if encoders.found:
-            encoders.save(partial / "encoders")
+        learnt.save(partial)
         for target, predictor in predictors.items():
             predictor.save(partial / target)
         save_policy(partial / "policy.json", policy or Dpo(therapy, predictors.get("feedback")))

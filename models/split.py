@@ -18,13 +18,17 @@ SHARES: tuple[tuple[Part, float], ...] = (("fit", 0.5), ("calibrate", 0.2), ("ju
 
 def part_of(user_id: str) -> Part:
     """The part a patient belongs to."""
-    place = int.from_bytes(hashlib.sha256(user_id.encode()).digest()[:8], "big") / 2**64
-    reached = 0.0
+    place, reached = drawn(user_id), 0.0
     for part, share in SHARES:
         reached += share
         if place < reached:
             return part
     return SHARES[-1][0]
+
+
+def drawn(name: str) -> float:
+    """A number from 0 to 1 that is drawn by a digest, the same for the same name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
 
 
 def split(rows: pl.DataFrame, *, past_share: float) -> pl.DataFrame:

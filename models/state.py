@@ -55,13 +55,16 @@ class Catalogue(NamedTuple):
     """Contents by place: ``group`` (n_contents,), ``numbers`` (n_contents, n_numbers), ``minutes`` (n_contents + 1,).
 
     The last of ``minutes``, at place -1, is the dose of a content that is not in the table. ``loadings``
-    (n_contents, RANK) are those of ``models.belief``; F equal to ``silence`` (NaN for none) counts as no answer.
+    (n_contents, RANK) and ``noise``, a variance, are those of ``models.belief``; ``usual`` is the F that is usual of
+    any content. F equal to ``silence`` (NaN for none) counts as no answer.
     """
 
     group: np.ndarray
     numbers: np.ndarray
     minutes: np.ndarray
     loadings: np.ndarray
+    usual: float
+    noise: float
     silence: float
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import polars as pl
 
 from models.choice import PENDING
-from models.contents import ContentArrays
-from models.features import Features
+from models.learnt import NOTHING_LEARNT, Learnt
 from models.policies.decisions import Decisions
 from models.policies.policy import Policy
 from posology.simulators import Moment, Simulator
@@ -21,10 +20,15 @@ class Treating:
     """Lets a policy choose in a simulator: it meets each moment as it would meet a log's decisions.
 
     It looks at nothing but what is recorded until yesterday.
+
+    Attributes:
+        policy: what chooses.
+        learnt: what the features were made with that its predictors know.
     """
 
     learns: ClassVar[bool] = False
     policy: Policy
+    learnt: Learnt = NOTHING_LEARNT
 
     def probabilities(self, rng: np.random.Generator, simulator: Simulator, moment: Moment) -> np.ndarray:  # noqa: ARG002
         """(n, n_contents) in the order of the moment's patients and the simulator's contents."""
@@ -34,7 +38,7 @@ class Treating:
         turn = moment.situations["user_id"].replace_strict(tables.sessions["user_id"][pending], place).to_numpy()
         eligible = np.empty_like(moment.eligible)
         eligible[turn] = moment.eligible
-        features = Features(simulator.therapy, ContentArrays(simulator.therapy, tables.contents))
+        features = self.learnt.features(simulator.therapy, tables.contents)
         described = features.of_candidates(tables, pending).features.reshape(*eligible.shape, -1)
         decisions = Decisions(simulator.therapy, tables, pending, eligible, described, features.names)
         return self.policy.probabilities(decisions)[turn]

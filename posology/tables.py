@@ -32,6 +32,7 @@ ORDERS = {
     "sessions": ("user_id", "decided_at", "decision_id"),
 }
 FILES = "files"  # folder beside the tables
+ON_SCHEDULE = "/schedule"  # behind a session's release: its standard schedule decided, not its policy
 OPTIONAL = frozenset(
     (
         *("site", "consent_withdrawn_at"),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from posology.checked_file import Misplaced
 from posology.digests import digest_of_json
 from posology.expressions import check_result, parse_expression
+from posology.words import Words
 
 UTC_TIME = pl.Datetime("us", "UTC")
 RESERVED_COLUMNS = frozenset(
@@ -163,11 +164,15 @@ class Feedback(_Checked):
 
 
 class Rule(_Checked):
-    """A safety rule: where ``forbid`` is true, or cannot be known, the content is not given."""
+    """A safety rule: where ``forbid`` is true, or cannot be known, the content is not given.
+
+    ``clinician_may_override`` lets a clinician give it all the same, with a reason.
+    """
 
     code: Annotated[str, Field(pattern=r"^S[0-9]{3}$")]
     forbid: str
     because: str
+    clinician_may_override: bool = Field(default=False, exclude_if=not_)
 
 
 class Caps(_Checked):
@@ -229,6 +234,7 @@ class Therapy(_Checked):
     exploration: Exploration
     monotony: float = Field(default=0.0, ge=0)
     catalogue: tuple[dict[str, Any], ...] | None = None
+    words: Words | None = Field(default=None, exclude_if=not_)
 
     @model_validator(mode="after")
     def _objective_exists(self) -> Self:
@@ -292,6 +298,17 @@ class Therapy(_Checked):
             )
         for place, row in enumerate(self.catalogue):
             self._check_content(place, row)
+        return self
+
+    @model_validator(mode="after")
+    def _words_fit(self) -> Self:
+        if self.words is not None:
+            sayable = {name for name, column in self.content.items() if column.kind in {"number", "category", "text"}}
+            ids = None if self.catalogue is None else [row["content_id"] for row in self.catalogue]
+            try:
+                self.words.check(sayable, ids)
+            except Misplaced as error:
+                raise Misplaced(str(error), "words", *error.place) from error
         return self
 
     def _check_content(self, place: int, row: dict[str, Any]) -> None:

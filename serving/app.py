@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from starlette import routing
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Route
 
 from models.release import Release
 from posology.errors import PosologyError
@@ -22,18 +22,21 @@ from serving.access.token_table import TokenTable
 from serving.access.tokens import first_token
 from serving.calls import Calls, moment
 from serving.deadline import Deadline
+from serving.deciding.again import KEY_HEADER, checked_key
 from serving.guards import InFlightLimit
 from serving.json_body import read_json
 from serving.page.page import add_page
+from serving.plans.signing import PlanKey
 from serving.problems import BROKEN, Problem, RequestError, problem_of
 from serving.ranking import where
+from serving.routes import POSTED, Route
 from serving.settings import ServiceSettings
 from serving.store import Store
 from serving.watching.watch import Watch
 from serving.watching.watched import Watched
 
 Clock = Callable[[], datetime]
-Answering = Callable[[dict[str, Any], datetime], dict[str, Any]]
+Answering = Callable[..., dict[str, Any]]  # body, time, and a key where the route takes one
 NOW_HEADER = "Posology-Now"
 
 log = logging.getLogger("posology.serving")
@@ -71,30 +74,39 @@ def create_app(
     app.add_middleware(InFlightLimit, limit=settings.max_in_flight)
     app.add_middleware(Gate, doorman=doorman or doorman_of(store, settings, clock=clock))
     app.add_exception_handler(HTTPException, _no_such_call)
-    calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo)
+    plan_key = PlanKey.open(settings.plan_key) if settings.plan_key else None
+    calls = Calls(release, store, clock(), settings.approval, future_is_allowed=settings.demo, plan_key=plan_key)
+    app.state.modes = calls.modes  # now, so that one that cannot be served does not start
     in_time = Deadline(settings.deadline_seconds)
-    for name in ("recommend", "rank", "activate", "feedback", "measurements", "users", "erase"):
-        run = (
-            in_time.guard(otherwise) if (otherwise := getattr(calls, f"{name}_otherwise", None)) else run_in_threadpool
-        )
-        app.add_api_route(
-            f"/v1/{name}", _endpoint(getattr(calls, name), settings, clock, watch.counted(name, run)), methods=["POST"]
-        )
-    app.add_api_route("/v1/release", _answered(lambda _: run_in_threadpool(calls.about)), methods=["GET"])
-    app.add_api_route("/v1/therapy", _answered(lambda _: run_in_threadpool(calls.therapy)), methods=["GET"])
+    for route in POSTED:
+        otherwise = getattr(calls, f"{route.name}_otherwise", None)
+        run = in_time.guard(otherwise) if otherwise else run_in_threadpool
+        answering = _endpoint(route, getattr(calls, route.name), settings, clock, watch.counted(route.path, run))
+        app.add_api_route(f"/v1/{route.path}", answering, methods=["POST"])
+    for path, told in (("/v1/release", calls.about), ("/v1/therapy", calls.therapy), ("/openapi.json", calls.openapi)):
+        app.add_api_route(path, _told(told), methods=["GET"])
     add_page(app)
-    watch.serves(release, (route.path for route in app.routes if isinstance(route, Route)))
+    watch.serves(release, (found.path for found in app.routes if isinstance(found, routing.Route)))
     app.add_middleware(Watched, watch=watch)
     return app
 
 
+def _told(told: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
+    return _answered(lambda _: run_in_threadpool(told))
+
+
 def _endpoint(
-    call: Answering, settings: ServiceSettings, clock: Clock, run: Callable[..., Awaitable[dict[str, Any]]]
+    route: Route,
+    call: Answering,
+    settings: ServiceSettings,
+    clock: Clock,
+    run: Callable[..., Awaitable[dict[str, Any]]],
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> dict[str, Any]:
         now = moment(request.headers.get(NOW_HEADER), clock(), is_demo=settings.demo)
         body = read_json(await _bytes(request, settings))
-        return await run(call, body, now)  # predictions and disks take time: not on the loop
+        keys = (checked_key(request.headers.get(KEY_HEADER)),) if route.takes_key else ()
+        return await run(call, body, now, *keys)  # predictions and disks take time: not on the loop
 
     return _answered(answer)
 

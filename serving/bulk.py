@@ -13,7 +13,7 @@ from posology.tables import Tables
 from posology.therapy import Columns, Therapy
 from serving.database import rows_of
 from serving.erasure import erased_among
-from serving.schema import decisions, feedback, measurements, users
+from serving.schema import decisions, feedback, measurements, overrides, users
 
 Row = Mapping[str, Any]
 SESSION = ("decision_id", "user_id", "decided_at", "content_id", "eligible", "probability", "release")
@@ -28,18 +28,22 @@ def session_rows(
     revision: int | None = None,
     as_of: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """Decisions with their feedback as rows of the sessions table.
+    """Decisions with their feedback as rows of the sessions table, each with the content really given.
+
+    What a clinician gave instead has no probability: no policy drew it.
 
     Args:
         user_id: of this user only, as known at ``revision``; of all users when None.
         as_of: without what was recorded later.
     """
-    answers = feedback.alias()
-    join = (answers.c.therapy == decisions.c.therapy) & (answers.c.decision_id == decisions.c.decision_id)
-    join &= recorded_by(answers, as_of)
+    answers, instead = feedback.alias(), overrides.alias()
+    joins = []
+    for beside in (answers, instead):
+        join = (beside.c.therapy == decisions.c.therapy) & (beside.c.decision_id == decisions.c.decision_id)
+        join &= recorded_by(beside, as_of)
+        joins.append(join if user_id is None else join & (beside.c.revision <= revision))
     mine = (decisions.c.therapy == therapy.name) & recorded_by(decisions, as_of)
     if user_id is not None:
-        join &= answers.c.revision <= revision
         mine &= (decisions.c.user_id == user_id) & (decisions.c.revision <= revision)
     query = (  # not the ranking: it is long, and no column of the sessions table
         sa.select(
@@ -47,11 +51,21 @@ def session_rows(
             decisions.c.context,
             answers.c.received_at.label("feedback_at"),
             answers.c.declared,
+            instead.c.content_id.label("given_instead"),
         )
-        .select_from(decisions.outerjoin(answers, join))
+        .select_from(decisions.outerjoin(answers, joins[0]).outerjoin(instead, joins[1]))
         .where(mine)
     )
-    return [{**row, **row["context"], **(row["declared"] or {})} for row in rows_of(connection, query)]
+    return [{**row, **row["context"], **(row["declared"] or {}), **_instead(row)} for row in rows_of(connection, query)]
+
+
+def _instead(row: Row) -> Row:
+    """What an override changes; nothing where there is none."""
+    given, eligible = row["given_instead"], row["eligible"]
+    if given is None:
+        return {}
+    is_listed = eligible is None or given in eligible
+    return {"content_id": given, "probability": None, "eligible": eligible if is_listed else [*eligible, given]}
 
 
 def recorded_by(table: sa.FromClause, as_of: datetime | None) -> sa.ColumnElement[bool]:

@@ -1,25 +1,39 @@
 """What each ``/v1`` call does, free of HTTP."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from models.release import Release
 from serving.alarms import Alarm
 from serving.courses import Courses
-from serving.deadline import keep
+from serving.deciding.deciding import Deciding
+from serving.deciding.overriding import override
 from serving.erasure import erase_rows
-from serving.fallback import kept, safe_choice, safe_decision
-from serving.fields import Fields, read_time
+from serving.fallback import safe_choice
+from serving.modes.modes import Modes
+from serving.openapi import document_of
+from serving.plans.keeping import Plans
+from serving.plans.signing import PlanKey
 from serving.problems import NoConsent, RequestError
-from serving.ranking import answer, answer_rank, decide, draw_seed
-from serving.records import Decision
-from serving.requests import read_activation, read_feedback, read_measurement, read_recommend, read_user
+from serving.ranking import answer, answer_rank, draw_seed
+from serving.requests import (
+    read_activation,
+    read_erasure,
+    read_feedback,
+    read_measurement,
+    read_override,
+    read_plan,
+    read_recommend,
+    read_reconcile,
+    read_session_plan,
+    read_user,
+    read_withdrawal,
+)
+from serving.shapes import bodies_of, read_time
 from serving.store import Store
 
 Body = Mapping[str, Any]
@@ -32,6 +46,7 @@ class Calls:
 
     Attributes:
         started_at: when the service began to serve the release.
+        plan_key: signs plans for days without network; none are made without it.
         future_is_allowed: a demo's callers set the time, so nothing is too late.
     """
 
@@ -40,100 +55,107 @@ class Calls:
     started_at: datetime
     approval: Path | None = None
     future_is_allowed: bool = False
+    plan_key: PlanKey | None = None
 
     @cached_property
     def courses(self) -> Courses:
         """The courses of the users who were decided for last."""
         return Courses(self.store)
 
-    def recommend(self, body: Body, now: datetime) -> dict[str, Any]:
+    @cached_property
+    def modes(self) -> Modes:
+        """Who decides for which patient."""
+        return Modes.open(self.release, self.store, self.approval)
+
+    def recommend(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
         """Decide for a stored user; the decision is on disk before it is answered."""
         asked = read_recommend(self.release, body)
         known = self.courses.of(asked.user_id)
-        _refuse_without(known.consents)
-        choice = decide(
-            self.release,
-            known.course_for(self.release),
-            now=now,
-            context=asked.context,
-            candidates=asked.candidates,
-            seed=draw_seed() if asked.seed is None else asked.seed,
-        )
-        answered = answer(self.release, choice)
-        decision = Decision(
-            decision_id=uuid4().hex,
-            user_id=asked.user_id,
-            decided_at=now,
-            content_id=choice.content_id,
-            eligible=tuple(item.content_id for item in choice.ranking if item.eligible),
-            probability=choice.probability,
-            release=self.release.name,
-            context=asked.context,
-            source=choice.source,
-            reasons=choice.reasons,
-            seed=choice.seed,
-            candidates=asked.candidates,
-            ranking=tuple(answered["ranking"]),
-            course_revision=known.revision,
-        )
-        keep(self.store, decision)
-        return {"decision_id": decision.decision_id, **answered}
+        _refuse_without(known.consents(now))
+        return self._deciding.once(asked, now, key, known=known)
 
-    def recommend_otherwise(self, body: Body, now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:
+    def recommend_otherwise(
+        self, body: Body, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
+    ) -> dict[str, Any]:
         """The safe default for whoever asked to be recommended; without ``decision_id`` when no disk takes it."""
-        asked = read_recommend(self.release, body)
-        choice = safe_choice(self.release, draw_seed() if asked.seed is None else asked.seed, why.value)
-        answered = answer(self.release, choice)
-        decision = safe_decision(self.release, asked, choice, answered["ranking"], now)
-        if is_kept and kept(self.store, decision):
-            return {"decision_id": decision.decision_id, **answered}
-        return {"decision_id": None, **answered, "reasons": [*choice.reasons, Alarm.NOT_KEPT.value]}
+        return self._deciding.otherwise(read_recommend(self.release, body), now, key, why, is_kept=is_kept)
 
     def rank_otherwise(self, body: Body, _now: datetime, why: Alarm, *, is_kept: bool) -> dict[str, Any]:  # noqa: ARG002
         """The safe default for whoever asked for a rank."""
         return answer(self.release, safe_choice(self.release, _seed_of(body), why.value))
 
+    def session_plan(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
+        """Decide several times for one session; each decision sees those before it as given."""
+        asked = read_session_plan(self.release, body)
+        self._refuse_without_consent(asked.each.user_id, now)
+        return {"decisions": self._deciding.several(asked.each, asked.contents, now, key)}
+
+    def plan(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
+        """Decide for days without network, signed; nothing counts as given until it is reconciled."""
+        asked = read_plan(self.release, body)
+        self._refuse_without_consent(asked.user_id, now)
+        return self._plans.make(asked, now, key)
+
+    def plan_reconcile(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Keep what of a plan was given, and when."""
+        asked = read_reconcile(self.release, body)
+        last = max(asked.delivered.values(), default=now)
+        self._refuse_without_consent(self._plans.user_of(asked), last)
+        return self._plans.reconcile(asked, now)
+
+    def override(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Keep that a clinician gives another content than the one decided."""
+        return override(self.release, self.store, read_override(self.release, body), now)
+
     def rank(self, body: Body, now: datetime) -> dict[str, Any]:
         """Decide for a user who is not stored; nothing is written."""
         given = {name: value for name, value in body.items() if value is not None}
-        return answer_rank(self.release, {"decided_at": now.isoformat(), "seed": draw_seed(), **given})
+        return answer_rank(self.modes.of_strangers, {"decided_at": now.isoformat(), "seed": draw_seed(), **given})
 
     def activate(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep that a decision's content was shown."""
-        decision_id = read_activation(body)
+        decision_id = read_activation(self.release, body)
         self.store.activate(decision_id, now)
         return {"decision_id": decision_id}
 
     def feedback(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep what came back after a decision."""
-        asked = read_feedback(self.release.therapy, body)
+        asked = read_feedback(self.release, body)
         received = asked.received(now)
         if asked.received_at is not None:
             self._refuse_future("received_at", asked.received_at, now)
-            if asked.received_at < self.store.decision(asked.decision_id).decided_at:
-                raise RequestError("lies before the decision", field="received_at")
+        decision = self.store.decision(asked.decision_id)
+        if asked.received_at is not None and asked.received_at < decision.decided_at:
+            raise RequestError("lies before the decision", field="received_at")
+        self._refuse_without_consent(decision.user_id, asked.received_at or now)
         self.store.add_feedback(received, time_is_given=asked.received_at is not None)
         return {"decision_id": asked.decision_id}
 
     def measurements(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep a reading."""
-        measurement = read_measurement(self.release.therapy, body)
+        measurement = read_measurement(self.release, body)
         self._refuse_future("measured_at", measurement.measured_at, now)
-        self._refuse_without_consent(measurement.user_id)
+        self._refuse_without_consent(measurement.user_id, measurement.measured_at)
         self.store.add_measurement(measurement)
         return {"user_id": measurement.user_id}
 
     def users(self, body: Body, _now: datetime) -> dict[str, Any]:
         """Keep a patient."""
-        user = read_user(self.release.therapy, body)
+        user = read_user(self.release, body)
         self.store.add_user(user)
         return {"user_id": user.user_id}
 
+    def withdraw(self, body: Body, now: datetime) -> dict[str, Any]:
+        """Keep that a patient withdrew consent: from then on nothing is decided or kept."""
+        user_id, withdrawn_at = read_withdrawal(self.release, body)
+        if withdrawn_at is not None:
+            self._refuse_future("withdrawn_at", withdrawn_at, now)
+        self.store.withdraw_consent(user_id, withdrawn_at or now)
+        return {"user_id": user_id}
+
     def erase(self, body: Body, now: datetime) -> dict[str, Any]:
         """Remove a patient; what files of the home still hold, ``posology erase --pending`` removes."""
-        fields = Fields(body)
-        user_id = fields.needed(fields.identifier, "user_id")
-        fields.finish()
+        user_id = read_erasure(self.release, body)
         receipt = erase_rows(self.store.engine, user_id, now).receipt()
         self.courses.forget(user_id)
         return receipt
@@ -141,14 +163,17 @@ class Calls:
     def about(self) -> dict[str, Any]:
         """What is served: the answer of ``GET /v1/release``."""
         therapy = self.release.therapy
-        approval = json.loads(self.approval.read_text(encoding="utf-8")) if self.approval else {}
+        standing = self.modes.standing
         return {
             "release": self.release.name,
             "digest": self.release.digest,
             "digests": dict(self.release.digests),
             "therapy": {"name": therapy.name, "title": therapy.title, "version": therapy.version},
-            "signatures": approval.get("signatures", []),
-            "since": approval.get("since", self.started_at.isoformat()),
+            "signatures": list(standing.signatures),
+            "since": standing.since or self.started_at.isoformat(),
+            "plan": standing.plan.model_dump(mode="json"),
+            "beside": standing.beside.model_dump(include={"release", "mode", "share"}) if standing.beside else None,
+            "plan_key": self.plan_key.public if self.plan_key else None,
         }
 
     def therapy(self) -> dict[str, Any]:
@@ -156,8 +181,20 @@ class Calls:
         declared = self.release.therapy.model_dump(mode="json", exclude_none=True)
         return {**declared, "catalogue": self.release.contents.to_dicts()}
 
-    def _refuse_without_consent(self, user_id: str) -> None:
-        _refuse_without(self.store.user(user_id).consent)
+    def openapi(self) -> dict[str, Any]:
+        """The calls as an OpenAPI document, with what this release's therapy declares."""
+        return document_of(bodies_of(self.release))
+
+    @property
+    def _deciding(self) -> Deciding:
+        return Deciding(self.release, self.store, self.courses, self.modes)
+
+    @property
+    def _plans(self) -> Plans:
+        return Plans(self.release, self.store, self.modes, self.plan_key)
+
+    def _refuse_without_consent(self, user_id: str, at: datetime) -> None:
+        _refuse_without(self.store.user(user_id).consents(at))
 
     def _refuse_future(self, field: str, time: datetime, now: datetime) -> None:
         if time > now + CLOCKS_MAY_DIFFER and not self.future_is_allowed:
@@ -166,7 +203,7 @@ class Calls:
 
 def _refuse_without(consent: bool) -> None:
     if not consent:
-        raise NoConsent("the user has not consented")
+        raise NoConsent("the user has not consented, or not any more")
 
 
 def moment(header: str | None, now: datetime, *, is_demo: bool) -> datetime:

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,10 +50,10 @@ class Known:
         """The course's."""
         return int(self.user["revision"])
 
-    @property
-    def consents(self) -> bool:
-        """Whether the user has consented."""
-        return bool(self.user["consent"])
+    def consents(self, at: datetime) -> bool:
+        """Whether the user had consented and not withdrawn it by then."""
+        withdrawn_at = self.user["consent_withdrawn_at"]
+        return bool(self.user["consent"]) and (withdrawn_at is None or at < withdrawn_at)
 
     def course_for(self, release: Release) -> OneCourse | Tables:
         """As ``choose`` wants it: for some releases, such as those that read words, as tables."""

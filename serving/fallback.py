@@ -2,12 +2,12 @@
 
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from models.choice import Choice, Ranked
 from models.release import Release
 from posology.errors import ServiceDown
 from serving.alarms import ALARMS, Alarm
+from serving.modes.arms import Arm
 from serving.records import Decision
 from serving.requests import RecommendRequest
 from serving.store import Store
@@ -35,23 +35,31 @@ def reason_of(decision: Decision) -> str | None:
 
 
 def safe_decision(
-    release: Release, asked: RecommendRequest, choice: Choice, ranking: list[dict[str, Any]], now: datetime
+    arm: Arm,
+    asked: RecommendRequest,
+    choice: Choice,
+    ranking: list[dict[str, Any]],
+    *,
+    now: datetime,
+    decision_id: str,
 ) -> Decision:
     """The safe default as a decision; of no revision of the course, which nobody looked at."""
     return Decision(
-        decision_id=uuid4().hex,
+        decision_id=decision_id,
         user_id=asked.user_id,
         decided_at=now,
         content_id=choice.content_id,
         eligible=(choice.content_id,),
         probability=1.0,
-        release=release.name,
+        release=arm.logged_as,
         context=asked.context,
         source=choice.source,
         reasons=choice.reasons,
         seed=choice.seed,
         candidates=asked.candidates,
         ranking=tuple(ranking),
+        arm=arm.name,
+        arm_probability=arm.probability,
     )
 
 

@@ -14,8 +14,10 @@ from models.one_course import OneCourse
 from models.release import Release
 from posology.tables import Tables
 from serving.alarms import ALARMS, Alarm
+from serving.deciding.explaining import explained
 from serving.fallback import safe_choice
 from serving.requests import read_rank
+from serving.telling import telling_of
 
 PREDICTION_FAILED = Alarm.PREDICTION_FAILED.value
 DRAWN_SEEDS = 2**53  # a seed drawn here survives any JSON reader
@@ -41,7 +43,14 @@ def answer_rank(release: Release, body: Mapping[str, Any]) -> dict[str, Any]:
         candidates=asked.candidates,
         seed=asked.seed,
     )
-    return answer(release, choice)
+    answered = answer(release, choice)
+    if not asked.explain:
+        return answered
+    content, now = choice.content_id, asked.decided_at
+    return {
+        **answered,
+        "explanation": explained(release, asked.tables, now=now, context=asked.context, content_id=content),
+    }
 
 
 def decide(
@@ -71,6 +80,7 @@ def draw_seed() -> int:
 
 def answer(release: Release, choice: Choice) -> dict[str, Any]:
     """A choice as JSON."""
+    ranking = [_ranked(item) for item in choice.ranking]
     return {
         "content_id": choice.content_id,
         "probability": choice.probability,
@@ -78,7 +88,8 @@ def answer(release: Release, choice: Choice) -> dict[str, Any]:
         "source": choice.source,
         "reasons": list(choice.reasons),
         "seed": choice.seed,
-        "ranking": [_ranked(item) for item in choice.ranking],
+        **telling_of(release).of(choice.content_id, choice.reasons, ranking),
+        "ranking": ranking,
     }
 
 

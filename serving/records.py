@@ -34,6 +34,10 @@ class User(_Row):
     declared: Mapping[str, Any]
     consent_withdrawn_at: datetime | None = None
 
+    def consents(self, at: datetime) -> bool:
+        """Whether the patient had consented and not withdrawn it by then."""
+        return self.consent and (self.consent_withdrawn_at is None or at < self.consent_withdrawn_at)
+
 
 @dataclass(frozen=True)
 class Measurement(_Row):
@@ -53,9 +57,13 @@ class Decision(_Row):
     course revision and its source is ``imported``.
 
     Attributes:
+        release: what decided, see ``serving.modes.arms.Arm.logged_as``.
         ranking: every content with probability, predictions and reasons, as answered.
         course_revision: the revision of the user's course it was computed from.
+        plan_id: the plan for days without network that it was part of.
         token: the id of the token whose caller asked for it: of the call that is being answered, unless given.
+        arm: the patient's.
+        arm_probability: with which a patient was in that arm. ``probability`` is the content's within the arm.
     """
 
     decision_id: str
@@ -72,7 +80,10 @@ class Decision(_Row):
     candidates: tuple[str, ...] | None = None
     ranking: tuple[Mapping[str, Any], ...] | None = None
     course_revision: int | None = None
+    plan_id: str | None = None
     token: str | None = dataclasses.field(default_factory=calling_token.get)
+    arm: str | None = None
+    arm_probability: float | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Decision":
@@ -90,3 +101,65 @@ class Feedback(_Row):
     decision_id: str
     received_at: datetime | None
     declared: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Override(_Row):
+    """A clinician's content in place of the one decided.
+
+    Attributes:
+        reasons: codes that blocked the content in that decision, which the clinician was told.
+        token: as of a decision.
+    """
+
+    decision_id: str
+    content_id: str
+    by: str
+    reason: str
+    overridden_at: datetime
+    reasons: tuple[str, ...] = ()
+    token: str | None = dataclasses.field(default_factory=calling_token.get)
+
+
+@dataclass(frozen=True)
+class Plan(_Row):
+    """Decisions for days without network, as they were signed.
+
+    Attributes:
+        request: what it was asked for, with the seed and the beginning that were settled on.
+        document: what was answered, with its signature.
+        rankings: of each decision in turn every content with probability, predictions and reasons.
+        course_revision: the revision of the user's course it was computed from.
+        arm: and its probability, and the token, are as of a decision.
+    """
+
+    plan_id: str
+    user_id: str
+    issued_at: datetime
+    release: str
+    request: Mapping[str, Any]
+    document: Mapping[str, Any]
+    rankings: tuple[Any, ...]
+    course_revision: int
+    arm: str | None = None
+    arm_probability: float | None = None
+    token: str | None = dataclasses.field(default_factory=calling_token.get)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Plan":
+        """The plan a stored row holds."""
+        values: dict[str, Any] = {field.name: row[field.name] for field in fields(cls)}
+        return cls(**{**values, "rankings": tuple(values["rankings"])})
+
+
+@dataclass(frozen=True)
+class Considered(_Row):
+    """What a release that did not decide would have done in a decision."""
+
+    decision_id: str
+    release: str
+    content_id: str
+    probability: float
+    source: str
+    reasons: tuple[str, ...]
+    ranking: tuple[Mapping[str, Any], ...]

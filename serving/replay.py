@@ -6,11 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from models.choice import Choice
 from models.release import Release
 from posology.errors import CannotDo, NotFound
+from posology.tables import ON_SCHEDULE
 from serving.database import open_database, reading
 from serving.fallback import reason_of, safe_choice
+from serving.modes.arms import on_schedule
+from serving.plans.replaying import planned_again
 from serving.ranking import answer, decide
 from serving.records import Decision
 from serving.schema import decisions
@@ -35,7 +37,7 @@ class Replayed:
 
 
 def made_by(store_url: str, decision_id: str | None = None) -> dict[str, list[str]]:
-    """Release → its decisions that can be made again: one of them, or all that the store holds, in order of time.
+    """Release → decisions, by its policy or schedule, that can be made again: one, or all in the store by time.
 
     Raises:
         NotFound: no such decision.
@@ -59,7 +61,7 @@ def made_by(store_url: str, decision_id: str | None = None) -> dict[str, list[st
     made: dict[str, list[str]] = {}
     for row in found:
         if row.seed is not None and row.release is not None:
-            made.setdefault(row.release, []).append(row.decision_id)
+            made.setdefault(row.release.removesuffix(ON_SCHEDULE), []).append(row.decision_id)
     return made
 
 
@@ -80,27 +82,36 @@ def replay(release: Release, store: Store, decision: Decision) -> Replayed:
         raise CannotDo(
             f"decision {decision.decision_id} was made elsewhere and loaded; expected one that this service made"
         )
-    if decision.release != release.name:
+    if decision.release == release.name + ON_SCHEDULE:
+        decider = on_schedule(release)
+    elif decision.release == release.name:
+        decider = release
+    else:
         raise CannotDo(
             f"decision {decision.decision_id} was made by release {decision.release}; expected {release.name}"
         )
-    choice = safe_choice(release, decision.seed, reason) if reason else _decided(release, store, decision)
-    again = answer(release, choice)
+    if reason:
+        again = answer(release, safe_choice(release, decision.seed, reason))
+    else:
+        again = _made_again(decider, store, decision)
     eligible = [item["content_id"] for item in again["ranking"] if item["eligible"]]
     logged = {name: _plain(getattr(decision, name)) for name in (*_TOLD, "eligible")}
     made = {**{name: again[name] for name in _TOLD}, "eligible": eligible}
     return Replayed(decision.decision_id, tuple(_differences(logged, made)))
 
 
-def _decided(release: Release, store: Store, decision: Decision) -> Choice:
-    return decide(
-        release,
-        store.course(decision.user_id, release.contents, revision=decision.course_revision),
+def _made_again(decider: Release, store: Store, decision: Decision) -> dict[str, Any]:
+    if decision.plan_id is not None:
+        return planned_again(decider, store, decision, store.plan(decision.plan_id))
+    choice = decide(
+        decider,
+        store.course(decision.user_id, decider.contents, revision=decision.course_revision),
         now=decision.decided_at,
         context=decision.context,
         candidates=decision.candidates,
         seed=decision.seed or 0,
     )
+    return answer(decider, choice)
 
 
 _TOLD = ("content_id", "probability", "source", "reasons", "seed", "ranking")

@@ -11,13 +11,11 @@ from polars.exceptions import PolarsError
 from models.release import Release
 from posology.tables import Tables
 from posology.therapy import Feedback as DeclaredFeedback
-from posology.therapy import Therapy
-from serving.fields import Fields
 from serving.problems import NoConsent, RequestError
 from serving.records import Feedback, Measurement, User
+from serving.shapes import bodies_of
 
 Body = Mapping[str, Any]
-LARGEST_SEED = 2**63 - 1
 ANYONE = "anyone"  # the user of a course that is not stored
 
 
@@ -26,6 +24,28 @@ class RecommendRequest:
     """The body of ``/v1/recommend``. ``seed`` is None when one is to be drawn."""
 
     user_id: str
+    context: dict[str, Any]
+    candidates: tuple[str, ...] | None
+    seed: int | None
+    explain: bool = False
+
+
+@dataclass(frozen=True)
+class SessionPlanRequest:
+    """The body of ``/v1/session-plan``: the same decision asked for several times."""
+
+    contents: int
+    each: RecommendRequest
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """The body of ``/v1/plan``. ``starts_at`` is None when it is now, ``seed`` when one is to be drawn."""
+
+    user_id: str
+    days: int
+    contents_per_day: int
+    starts_at: datetime | None
     context: dict[str, Any]
     candidates: tuple[str, ...] | None
     seed: int | None
@@ -40,6 +60,7 @@ class RankRequest:
     candidates: tuple[str, ...] | None
     decided_at: datetime
     seed: int
+    explain: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,75 +76,136 @@ class FeedbackRequest:
         return Feedback(self.decision_id, self.received_at or now, self.declared)
 
 
+@dataclass(frozen=True)
+class OverrideRequest:
+    """The body of ``/v1/override``."""
+
+    decision_id: str
+    content_id: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReconcileRequest:
+    """The body of ``/v1/plan/reconcile``: a signed plan and, by decision, when its content was given."""
+
+    signed: str
+    delivered: dict[str, datetime]
+
+
 def read_recommend(release: Release, body: Body) -> RecommendRequest:
     """What ``/v1/recommend`` is asked."""
-    fields = Fields(body)
-    request = RecommendRequest(
-        user_id=fields.needed(fields.identifier, "user_id"),
-        context=_context(release.therapy, fields),
-        candidates=_candidates(release, fields),
-        seed=fields.integer("seed", 0, LARGEST_SEED),
-    )
-    fields.finish()
-    return request
+    return _recommend(bodies_of(release).recommend.read(body))
+
+
+def read_session_plan(release: Release, body: Body) -> SessionPlanRequest:
+    """What ``/v1/session-plan`` is asked."""
+    read = bodies_of(release).session_plan.read(body)
+    return SessionPlanRequest(read.pop("contents"), _recommend(read))
+
+
+def read_plan(release: Release, body: Body) -> PlanRequest:
+    """What ``/v1/plan`` is asked."""
+    read = bodies_of(release).plan.read(body)
+    per_day, context = read.pop("contents_per_day") or 1, read.pop("context")
+    nothing = dict.fromkeys(release.therapy.context)
+    return PlanRequest(**read, contents_per_day=per_day, context=context or nothing)
+
+
+def read_reconcile(release: Release, body: Body) -> ReconcileRequest:
+    """What ``/v1/plan/reconcile`` brings."""
+    read = bodies_of(release).plan_reconcile.read(body)
+    given = {row["decision_id"]: row["at"] for row in read["delivered"]}
+    if len(given) < len(read["delivered"]):
+        raise RequestError("a decision stands twice", field="delivered")
+    return ReconcileRequest(read["signed"], given)
 
 
 def read_rank(release: Release, body: Body) -> RankRequest:
-    """What ``/v1/rank`` is asked.
+    """What ``/v1/rank`` is asked; the time and the seed, which a caller over HTTP may leave out, must be there.
 
     Raises:
         NoConsent: the user says no.
     """
-    fields, therapy = Fields(body), release.therapy
-    decided_at = fields.needed(fields.time, "decided_at")
-    user = _course_user(therapy, fields.needed(fields.inner, "user"), decided_at)
-    rows = [_measurement(therapy, row, of=ANYONE).as_row() for row in fields.rows("measurements")]
-    sessions = [_session(therapy, row, number) for number, row in enumerate(fields.rows("sessions"))]
-    request = RankRequest(
-        tables=Tables.from_rows(therapy, users=[user], measurements=rows, sessions=sessions),
-        context=_context(therapy, fields),
-        candidates=_candidates(release, fields),
-        decided_at=decided_at,
-        seed=fields.needed(lambda name: fields.integer(name, 0, LARGEST_SEED), "seed"),
+    read, therapy = bodies_of(release).rank.read(body), release.therapy
+    for name in ("decided_at", "seed"):
+        if read[name] is None:
+            raise RequestError("is missing", field=name)
+    user = {**read["user"], "user_id": ANYONE, "enrolled_at": read["user"]["enrolled_at"] or read["decided_at"]}
+    if user["consent"] is False:
+        raise NoConsent("the user has not consented")
+    rows = [{**row, "user_id": ANYONE} for row in read["measurements"] or ()]
+    sessions = [_session(row, number) for number, row in enumerate(read["sessions"] or ())]
+    return RankRequest(
+        tables=Tables.from_rows(therapy, users=[{**user, "consent": True}], measurements=rows, sessions=sessions),
+        context=read["context"] or {},
+        candidates=read["candidates"],
+        decided_at=read["decided_at"],
+        seed=read["seed"],
+        explain=read["explain"] is True,
     )
-    fields.finish()
-    return request
 
 
-def read_user(therapy: Therapy, body: Body) -> User:
+def read_user(release: Release, body: Body) -> User:
     """The patient that ``/v1/users`` brings."""
-    fields = Fields(body)
-    user = User(
-        user_id=fields.needed(fields.identifier, "user_id"),
-        enrolled_at=fields.needed(fields.time, "enrolled_at"),
-        site=fields.identifier("site"),
-        consent=fields.needed(fields.boolean, "consent"),
-        declared=fields.declared(therapy.user),
-    )
-    fields.finish()
-    return user
+    read = bodies_of(release).users.read(body)
+    own = {name: read.pop(name) for name in ("user_id", "enrolled_at", "site", "consent")}
+    return User(**own, declared=read)
 
 
-def read_measurement(therapy: Therapy, body: Body) -> Measurement:
+def read_withdrawal(release: Release, body: Body) -> tuple[str, datetime | None]:
+    """Who withdraws consent, and when if it is said."""
+    read = bodies_of(release).withdraw.read(body)
+    return read["user_id"], read["withdrawn_at"]
+
+
+def read_measurement(release: Release, body: Body) -> Measurement:
     """The reading that ``/v1/measurements`` brings."""
-    return _measurement(therapy, Fields(body))
+    shape = bodies_of(release).measurements
+    if shape is None:
+        name = release.therapy.name
+        raise RequestError(f"therapy {name} declares no status, so it has no instrument to measure with")
+    return Measurement(**shape.read(body))
 
 
-def read_feedback(therapy: Therapy, body: Body) -> FeedbackRequest:
+def read_feedback(release: Release, body: Body) -> FeedbackRequest:
     """What ``/v1/feedback`` brings."""
-    if therapy.feedback is None:
-        raise RequestError(f"therapy {therapy.name} declares no feedback")
-    fields = Fields(body)
-    request = FeedbackRequest(
-        decision_id=fields.needed(fields.identifier, "decision_id"),
-        received_at=fields.time("received_at"),
-        declared=fields.declared(therapy.feedback.columns),
-    )
-    fields.finish()
-    if all(value is None for value in request.declared.values()):
-        raise RequestError(f"expected one or more of {', '.join(therapy.feedback.columns)}")
-    _refuse_without_value(therapy.feedback, request.declared)
+    shape, feedback = bodies_of(release).feedback, release.therapy.feedback
+    if shape is None or feedback is None:
+        raise RequestError(f"therapy {release.therapy.name} declares no feedback")
+    declared = shape.read(body)
+    request = FeedbackRequest(declared.pop("decision_id"), declared.pop("received_at"), declared)
+    if all(value is None for value in declared.values()):
+        raise RequestError(f"expected one or more of {', '.join(feedback.columns)}")
+    _refuse_without_value(feedback, declared)
     return request
+
+
+def read_override(release: Release, body: Body) -> OverrideRequest:
+    """What a clinician gives instead."""
+    return OverrideRequest(**bodies_of(release).override.read(body))
+
+
+def read_activation(release: Release, body: Body) -> str:
+    """The decision that ``/v1/activate`` names."""
+    decision_id: str = bodies_of(release).activate.read(body)["decision_id"]
+    return decision_id
+
+
+def read_erasure(release: Release, body: Body) -> str:
+    """The patient that ``/v1/erase`` names."""
+    user_id: str = bodies_of(release).erase.read(body)["user_id"]
+    return user_id
+
+
+def _recommend(read: dict[str, Any]) -> RecommendRequest:
+    told = {"context": read["context"] or {}, "explain": read["explain"] is True}
+    return RecommendRequest(**{**read, **told})
+
+
+def _session(row: dict[str, Any], number: int) -> dict[str, Any]:
+    return {**row, "user_id": ANYONE, "decision_id": row["decision_id"] or f"session-{number:06d}"}
 
 
 def _refuse_without_value(feedback: DeclaredFeedback, given: Mapping[str, Any]) -> None:
@@ -140,80 +222,3 @@ def _refuse_without_value(feedback: DeclaredFeedback, given: Mapping[str, Any]) 
             if missing
             else "expected feedback that F can be computed from"
         )
-
-
-def read_activation(body: Body) -> str:
-    """The decision that ``/v1/activate`` names."""
-    fields = Fields(body)
-    decision_id = fields.needed(fields.identifier, "decision_id")
-    fields.finish()
-    return decision_id
-
-
-def _context(therapy: Therapy, fields: Fields) -> dict[str, Any]:
-    found = fields.inner("context")
-    if found is None:
-        if therapy.context:
-            raise fields.wrong("context", f"is missing; it holds {', '.join(therapy.context)}")
-        return {}
-    context = found.declared(therapy.context)
-    found.finish()
-    return context
-
-
-def _candidates(release: Release, fields: Fields) -> tuple[str, ...] | None:
-    candidates = fields.identifiers("candidates")
-    if candidates is not None and set(candidates) - release.place_of.keys():
-        raise fields.wrong("candidates", f"expected contents of release {release.name} only")
-    return candidates
-
-
-def _course_user(therapy: Therapy, fields: Fields, decided_at: datetime) -> dict[str, Any]:
-    fields.identifier("user_id")
-    own = {
-        "user_id": ANYONE,
-        "enrolled_at": fields.time("enrolled_at") or decided_at,
-        "site": fields.identifier("site"),
-        "consent": fields.boolean("consent") is not False,
-    }
-    user = {**own, **fields.declared(therapy.user)}
-    fields.finish()
-    if not user["consent"]:
-        raise NoConsent("the user has not consented")
-    return user
-
-
-def _measurement(therapy: Therapy, fields: Fields, *, of: str | None = None) -> Measurement:
-    status = therapy.status
-    if status is None:
-        raise RequestError(f"therapy {therapy.name} declares no status, so it has no instrument to measure with")
-    user_id = fields.identifier("user_id")
-    measured_at = fields.needed(fields.time, "measured_at")
-    instrument = fields.needed(fields.identifier, "instrument")
-    score = fields.needed(fields.number, "score")
-    fields.finish()
-    if instrument != status.instrument:
-        raise fields.wrong("instrument", f"expected {status.instrument}")
-    if not status.minimum <= score <= status.maximum:
-        raise fields.wrong("score", f"expected a number from {status.minimum:g} to {status.maximum:g}")
-    if of is None and user_id is None:
-        raise fields.wrong("user_id", "is missing")
-    return Measurement(of or str(user_id), measured_at, instrument, score)
-
-
-def _session(therapy: Therapy, fields: Fields, number: int) -> dict[str, Any]:
-    fields.identifier("user_id")
-    session = {
-        "user_id": ANYONE,
-        "decision_id": fields.identifier("decision_id") or f"session-{number:06d}",
-        "decided_at": fields.needed(fields.time, "decided_at"),
-        "content_id": fields.needed(fields.identifier, "content_id"),
-        "eligible": fields.identifiers("eligible"),
-        "probability": fields.number("probability"),
-        "release": fields.identifier("release"),
-        "feedback_at": fields.time("feedback_at"),
-        **fields.declared(therapy.context),
-        **fields.declared(therapy.feedback.columns if therapy.feedback else {}),
-    }
-    fields.finish()
-    return session

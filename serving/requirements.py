@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import files, packages_distributions, version
+from importlib.util import resolve_name
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,16 +52,20 @@ def _reached(module: str) -> set[str]:
 @cache
 def _imports(module: str) -> tuple[str, ...]:
     file = _file_of(module)
-    return tuple(_imported(ast.parse(file.read_text(encoding="utf-8")))) if file else ()
+    if file is None:
+        return ()
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    return tuple(_imported(ast.parse(file.read_text(encoding="utf-8")), package))
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            name = resolve_name("." * node.level + (node.module or ""), package)
+            yield name
+            yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
 def _file_of(module: str) -> Path | None:

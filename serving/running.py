@@ -1,4 +1,4 @@
-"""A bundle being served: started, waited for, and stopped whatever happens."""
+"""A bundle being served: started, waited for, taken over from by another, and stopped whatever happens."""
 
 import os
 import socket
@@ -8,32 +8,69 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 import httpx
 import psutil
 
 from posology.errors import ServiceDown
-from serving import tether
+from serving import listening, tether
 from serving.bundle import bento_environment
 
-READY_WITHIN_SECONDS = 90
+READY_WITHIN_SECONDS = 180  # nobody waits for one that takes over
 STOPPED_WITHIN_SECONDS = 10
+DRAINED_WITHIN_SECONDS = 45  # a call takes 30 at most
 ONE_USER_AT_A_TIME = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}  # calls share the cores, not one call's parts
 
 
-@dataclass(frozen=True)
 class Served:
-    """A bundle that answers at ``url``."""
+    """Bundles that answer at ``url``, one after the other on one socket."""
 
-    url: str
-    process: subprocess.Popen[bytes]
+    def __init__(self, socket: socket.socket, bento_home: Path, log: IO[bytes] | None) -> None:
+        self.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
+        self._socket, self._bento_home, self._log = socket, bento_home, log
+        self._current: _Running | None = None
+        self._leaving: list[Thread] = []
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """Of the bundle that answers now."""
+        if self._current is None:
+            raise ServiceDown("no bundle is being served")
+        return self._current.process
 
     def wait(self) -> int:
         """Until somebody stops it; the exit status."""
         return self.process.wait()
+
+    def begin(self, tag: str, env: Mapping[str, str]) -> None:
+        """Serve a bundle. One that is served already goes on until this one is ready, and finishes what it began.
+
+        To be called in the thread that outlives the service: the system ends it with the thread that began it.
+
+        Raises:
+            ServiceDown: it did not become ready; the one before is still served.
+        """
+        started = _Running.start(tag, self._socket, bento_home=self._bento_home, env=env, log=self._log)
+        before, self._current = self._current, started
+        if before:
+            self._leaving.append(Thread(target=before.stop, args=(DRAINED_WITHIN_SECONDS,)))
+            self._leaving[-1].start()
+
+    def settle(self) -> None:
+        """Until those that were taken over from have ended."""
+        for thread in self._leaving:
+            thread.join()
+        self._leaving.clear()
+
+    def end(self) -> None:
+        """Stop answering."""
+        if self._current:
+            self._current.stop(STOPPED_WITHIN_SECONDS)
+        self.settle()
 
 
 @contextmanager
@@ -50,54 +87,100 @@ def serve_bundle(
     Raises:
         ServiceDown: the port is taken, or the service did not become ready.
     """
-    port = _free_port(port)
-    with tempfile.TemporaryDirectory(prefix="posology-serve-") as work, tempfile.TemporaryFile() as own_log:
-        tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid())]
-        command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
-        own = {"PROMETHEUS_MULTIPROC_DIR": str(Path(work, "metrics"))}  # two services must not mix their counts
-        process = subprocess.Popen(
-            [*tethered, *command],
-            cwd=work,
-            env=bento_environment(bento_home, {**ONE_USER_AT_A_TIME, **own, **env}),
-            stdin=subprocess.DEVNULL,
-            stdout=log or own_log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in the terminal reaches us alone, and we stop it in order
-        )
-        family: set[psutil.Process] = set()  # BentoML's worker leads a session of its own: remember who belongs here
+    with _listening(port) as socket:
+        served = Served(socket, bento_home, log)
         try:
-            served = Served(f"http://127.0.0.1:{port}", process)
-            _wait_until_ready(served, tag, own_log)
-            family |= _descendants(process.pid)
+            served.begin(tag, env)
             yield served
         finally:
-            _stop(process, family | _descendants(process.pid))
+            served.end()
 
 
-def _free_port(port: int | None) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+@contextmanager
+def _listening(port: int | None) -> Iterator[socket.socket]:
+    try:
+        listening_socket = listening.listen(port)
+    except OSError as error:
+        raise ServiceDown(f"port {port} is taken; stop what listens there or choose another") from error
+    with listening_socket:
+        yield listening_socket
+
+
+@dataclass(frozen=True)
+class _Running:
+    """One bundle's processes."""
+
+    process: subprocess.Popen[bytes]
+    folder: "tempfile.TemporaryDirectory[str]"
+    family: set[psutil.Process] = field(default_factory=set)  # BentoML's worker leads a session of its own
+
+    @classmethod
+    def start(
+        cls, tag: str, socket: socket.socket, *, bento_home: Path, env: Mapping[str, str], log: IO[bytes] | None
+    ) -> "_Running":
+        folder = tempfile.TemporaryDirectory(prefix="posology-serve-")
+        work, fd = Path(folder.name), socket.fileno()
+        host, port = socket.getsockname()
+        tethered = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid())]
+        bentoml = [sys.executable, "-P", listening.__file__, str(fd)]
+        own = {
+            "PROMETHEUS_MULTIPROC_DIR": str(work / "metrics"),  # two services must not mix their counts
+            "POSOLOGY_READY": str(work / "ready"),
+        }
+        with tempfile.TemporaryFile() as own_log:
+            process = subprocess.Popen(
+                [*tethered, *bentoml, "serve", tag, "--host", host, "--port", str(port)],
+                cwd=work,
+                env=bento_environment(bento_home, {**ONE_USER_AT_A_TIME, **env, **own}),
+                stdin=subprocess.DEVNULL,
+                stdout=log or own_log,
+                stderr=subprocess.STDOUT,
+                pass_fds=(fd,),
+                start_new_session=True,  # Ctrl-C in the terminal reaches us alone, and we stop it in order
+            )
+            running = cls(process, folder)
+            try:
+                _wait_until_ready(process, f"http://{host}:{port}", work / "ready", tag, own_log)
+            except BaseException:
+                running.stop(STOPPED_WITHIN_SECONDS)
+                raise
+        running.family.update(_descendants(process.pid))
+        return running
+
+    def stop(self, within_seconds: float) -> None:
+        """Ask the service to end, which ends its workers; then end whatever is left of both."""
+        family = self.family | _descendants(self.process.pid)
         try:
-            probe.bind(("127.0.0.1", port or 0))
-        except OSError as error:
-            raise ServiceDown(f"port {port} is taken; stop what listens there or choose another") from error
-        return int(probe.getsockname()[1])
-
-
-def _wait_until_ready(served: Served, tag: str, log: IO[bytes]) -> None:
-    give_up_at = time.monotonic() + READY_WITHIN_SECONDS
-    while time.monotonic() < give_up_at:
-        if served.process.poll() is not None:
-            break
-        try:
-            if httpx.get(f"{served.url}/readyz", timeout=5, trust_env=False).status_code == 200:
-                return
-        except httpx.HTTPError:
+            self.process.terminate()
+            self.process.wait(within_seconds)
+        except subprocess.TimeoutExpired:
             pass
-        time.sleep(0.1)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            for left in family:
+                with suppress(psutil.NoSuchProcess):
+                    left.kill()
+            self.folder.cleanup()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, ready: Path, tag: str, log: IO[bytes]) -> None:
+    """Until the release is loaded, and the address answers."""
+    give_up_at = time.monotonic() + READY_WITHIN_SECONDS
+    while time.monotonic() < give_up_at and process.poll() is None:
+        if ready.exists() and _answers(url):
+            return
+        time.sleep(0.05)
     log.seek(0)
     last = "\n".join(log.read().decode(errors="replace").splitlines()[-8:])
     raise ServiceDown(f"{tag} did not become ready:\n{last}" if last else f"{tag} did not become ready; see its log")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
 
 
 def _descendants(pid: int) -> set[psutil.Process]:
@@ -105,18 +188,3 @@ def _descendants(pid: int) -> set[psutil.Process]:
         return set(psutil.Process(pid).children(recursive=True))
     except psutil.NoSuchProcess:
         return set()
-
-
-def _stop(process: subprocess.Popen[bytes], family: set[psutil.Process]) -> None:
-    """Ask the service to end, which ends its workers; then end whatever is left of both."""
-    try:
-        process.terminate()
-        process.wait(STOPPED_WITHIN_SECONDS)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        process.kill()
-        process.wait()
-        for left in family:
-            with suppress(psutil.NoSuchProcess):
-                left.kill()

@@ -97,7 +97,10 @@ decisions = sa.Table(
     sa.Column("candidates", JSON),
     sa.Column("ranking", JSON),
     sa.Column("course_revision", sa.BigInteger),
+    sa.Column("plan_id", sa.Text),
     sa.Column("token", sa.Text),
+    sa.Column("arm", sa.Text),
+    sa.Column("arm_probability", sa.Double),
     _revision(),
     _recorded_at(),
     _of("users", "therapy", "user_id"),
@@ -143,6 +146,44 @@ activations = sa.Table(
     _changes("activations"),
 )
 
+# A clinician's content in place of the one decided. What was decided stays as it is; a course shows what was given.
+overrides = sa.Table(
+    "overrides",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    sa.Column("content_id", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("overridden_at", UtcMicroseconds, nullable=False),
+    sa.Column("reasons", JSON, nullable=False),
+    sa.Column("token", sa.Text),
+    _revision(),
+    _recorded_at(),
+    _of("decisions", "therapy", "decision_id"),
+)
+
+# A plan for days without network. Its decisions come into ``decisions`` once they were delivered.
+plans = sa.Table(
+    "plans",
+    metadata,
+    _key("therapy"),
+    _key("plan_id"),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("issued_at", UtcMicroseconds, nullable=False),
+    sa.Column("release", sa.Text, nullable=False),
+    sa.Column("request", JSON, nullable=False),
+    sa.Column("document", JSON, nullable=False),
+    sa.Column("rankings", JSON, nullable=False),
+    sa.Column("course_revision", sa.BigInteger, nullable=False),
+    sa.Column("arm", sa.Text),
+    sa.Column("arm_probability", sa.Double),
+    sa.Column("token", sa.Text),
+    _revision(),
+    _recorded_at(),
+    _of("users", "therapy", "user_id"),
+)
+
 # Of the service, not of a therapy: whoever may call, with the digest of what they send.
 tokens = sa.Table(
     "tokens",
@@ -155,4 +196,20 @@ tokens = sa.Table(
     sa.Column("calls_per_second", sa.Double),
     sa.Column("valid_until", UtcMicroseconds),
     sa.Column("replaced_by", sa.Text),
+)
+
+# What a release that did not decide would have done: one that runs in the shadow, or an apprentice.
+considered = sa.Table(
+    "considered",
+    metadata,
+    _key("therapy"),
+    _key("decision_id"),
+    _key("release"),
+    sa.Column("content_id", sa.Text, nullable=False),
+    sa.Column("probability", sa.Double, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("reasons", JSON, nullable=False),
+    sa.Column("ranking", JSON, nullable=False),
+    _recorded_at(),
+    _of("decisions", "therapy", "decision_id"),
 )

@@ -17,6 +17,8 @@ from serving.access.paths import KnownPaths
 from serving.access.scopes import OPEN_PATHS
 from serving.app import create_app, doorman_of, utc_now
 from serving.damaged import load_as_far_as_possible
+from serving.draining import Draining, drain_before_end
+from serving.modes.modes import Modes
 from serving.opening import open_store
 from serving.problems import Problem
 from serving.ranking import answer_rank
@@ -88,14 +90,20 @@ class PosologyService:
     def __init__(self) -> None:
         end_with_parent()  # BentoML's supervisor stops its workers, unless it was killed
         log_as_json(process_watch().metrics)
+        drain_before_end()
         settings = read_settings()
         release = load_as_far_as_possible(RELEASE)
         _predict_once(release)
         self.store = open_store(settings, release.therapy)
         door.doorman = doorman_of(self.store, settings)
         door.doorman.keep_fresh()
-        door.app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman, watch=process_watch())
+        door.app = app = create_app(
+            release, self.store, settings, clock=utc_now, doorman=door.doorman, watch=process_watch()
+        )
+        self.modes: Modes = app.state.modes
         process_watch().store_answers = self._database_answers
+        if settings.ready:
+            settings.ready.touch()
 
     @bentoml.on_deployment
     @staticmethod
@@ -110,6 +118,7 @@ class PosologyService:
         """Let go of the store, and send what was watched last."""
         if door.doorman is not None:
             door.doorman.stop()
+        self.modes.close()
         self.store.close()
         process_watch().traces.close()
 
@@ -130,11 +139,11 @@ class PosologyService:
 
 
 class GuardedService(Service[PosologyService]):
-    """A service whose middlewares, BentoML's own too, stand behind ``KnownPaths``."""
+    """A service whose middlewares, BentoML's own too, stand behind ``Draining`` and ``KnownPaths``."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app that the server runs."""
-        return KnownPaths(super().to_asgi(is_main=is_main))
+        return Draining(KnownPaths(super().to_asgi(is_main=is_main)))
 
 
 service = bentoml.service(

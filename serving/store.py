@@ -24,10 +24,10 @@ from serving.database import WAIT_SECONDS, open_database, reading, rows_of, writ
 from serving.keeping.group import Group
 from serving.keeping.journal import Journal
 from serving.keeping.settling import Settling
-from serving.keeping.writes import NO_DECISION, NO_USER, Write, write_together
+from serving.keeping.writes import ABSENT, NO_DECISION, NO_USER, Write, write_together
 from serving.problems import NoConsent
-from serving.records import Decision, Feedback, Measurement, User
-from serving.schema import activations, decisions, feedback, measurements, users
+from serving.records import Decision, Feedback, Measurement, Override, Plan, User
+from serving.schema import activations, decisions, feedback, measurements, overrides, plans, users
 
 Row = Mapping[str, Any]
 Clock = Callable[[], datetime]
@@ -85,7 +85,7 @@ class Store:
 
     def add_user(self, user: User) -> None:
         """Keep a patient."""
-        self._add(users, user.as_row())
+        self._add(users, user.as_row(), ("consent_withdrawn_at",))
 
     def add_measurement(self, measurement: Measurement) -> None:
         """Keep a reading; another score for the same user, time and instrument is a conflict."""
@@ -131,6 +131,33 @@ class Store:
         row = {"decision_id": decision_id, "activated_at": at}
         self._add_to_decision(activations, row, ("activated_at",))
 
+    def override(self, override: Override) -> None:
+        """Keep what a clinician gave instead; again with the same words changes nothing, the first time counts.
+
+        Raises:
+            Conflict: the decision's own content was already shown or answered, or overridden by another.
+        """
+        key = {"decision_id": override.decision_id}
+        if any(self._has(table, key) for table in (activations, feedback)) and not self._has(overrides, key):
+            raise Conflict("this decision's content was already shown or answered; ask for a new decision")
+        self._add_to_decision(overrides, override.as_row(), ("overridden_at", "reasons", "token"))
+
+    def add_plan(self, plan: Plan) -> None:
+        """Keep a plan as it was signed."""
+        self._add(plans, plan.as_row())
+
+    def plan(self, plan_id: str) -> Plan:
+        """A plan as added."""
+        return Plan.from_row(self._one(plans, plan_id=plan_id))
+
+    def withdraw_consent(self, user_id: str, at: datetime) -> None:
+        """Keep that the user withdrew consent; the first time counts."""
+        self.user(user_id)
+        mine = (users.c.therapy == self.therapy.name) & (users.c.user_id == user_id)
+        with writing(self.engine) as connection:
+            first = mine & users.c.consent_withdrawn_at.is_(None)
+            connection.execute(sa.update(users).where(first).values(consent_withdrawn_at=at))
+
     def user(self, user_id: str) -> User:
         """A patient as added."""
         row = self._one(users, user_id=user_id)
@@ -138,11 +165,25 @@ class Store:
 
     def decision(self, decision_id: str) -> Decision:
         """A decision as added."""
-        try:
-            return Decision.from_row(self._one(decisions, decision_id=decision_id))
-        except NotFound:
+        found = self.first_of((decision_id,))
+        if found is None:
+            raise NotFound(NO_DECISION)
+        return found
+
+    def first_of(self, decision_ids: Sequence[str]) -> Decision | None:
+        """The first of these decisions that is there; it may still wait in the journal."""
+        found = self._first_of(decision_ids)
+        if found is None and self._settling is not None:
             self._settle()
-            return Decision.from_row(self._one(decisions, decision_id=decision_id))
+            found = self._first_of(decision_ids)
+        return found
+
+    def _first_of(self, decision_ids: Sequence[str]) -> Decision | None:
+        mine = (decisions.c.therapy == self.therapy.name) & decisions.c.decision_id.in_(decision_ids)
+        with reading(self.engine) as connection:
+            found = {row["decision_id"]: row for row in rows_of(connection, sa.select(decisions).where(mine))}
+        first = next((found[each] for each in decision_ids if each in found), None)
+        return None if first is None else Decision.from_row(first)
 
     def revision(self, user_id: str) -> int:
         """How often the user's course has changed; see ``course``."""
@@ -225,8 +266,8 @@ class Store:
 
     def _place(self, decision: Decision) -> None:
         """Keep a decision of the journal; the patient was not asked then whether they consent."""
-        if not self.user(decision.user_id).consent:
-            raise NoConsent("the user has not consented")
+        if not self.user(decision.user_id).consents(decision.decided_at):
+            raise NoConsent("the user has not consented, or not any more")
         self._add(decisions, decision.as_row())
 
     def _write_together(self, writes: Sequence[Write]) -> None:
@@ -235,11 +276,15 @@ class Store:
     def _row(self, values: Row) -> dict[str, Any]:
         return {"therapy": self.therapy.name, **values}
 
+    def _has(self, table: sa.Table, key: Mapping[str, str]) -> bool:
+        with reading(self.engine) as connection:
+            return bool(rows_of(connection, _by_key(table, self._row(key))))
+
     def _one(self, table: sa.Table, **key: str) -> Row:
         with reading(self.engine) as connection:
             found = rows_of(connection, _by_key(table, self._row(key)))
         if not found:
-            raise NotFound(NO_USER if table is users else NO_DECISION)
+            raise NotFound(ABSENT[table.name])
         return found[0]
 
 

@@ -48,13 +48,16 @@ class Server:
             cwd=self._folder.name,
             env=environment,
         )
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("expected pipes to and from the peers' process")
+        self._asks, self._answers = self._process.stdin, self._process.stdout
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         with suppress(BrokenPipeError):
-            self._process.stdin.close()  # type: ignore[union-attr]
+            self._asks.close()
         self._process.wait()
         self._folder.cleanup()
 
@@ -72,9 +75,9 @@ class Server:
         given, left = (Path(self._folder.name, name) for name in ("given.npz", "left.npy"))
         np.savez(given, **arrays)
         line = json.dumps({"call": call, "given": str(given), "left": str(left), **options})
-        self._process.stdin.write(line + "\n")  # type: ignore[union-attr]
-        self._process.stdin.flush()  # type: ignore[union-attr]
-        answer = self._process.stdout.readline()  # type: ignore[union-attr]
+        self._asks.write(line + "\n")
+        self._asks.flush()
+        answer = self._answers.readline()
         if not answer:
             raise RuntimeError(f"the peers' process ended in {call} {options}")
         return json.loads(answer), left

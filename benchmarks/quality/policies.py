@@ -74,7 +74,7 @@ def of_seed(name: str, seed: int, *, patients: int, world: int) -> dict[str, Wor
     treating: dict[str, Treats] = {
         LOGGED: Clinician(),
         "random": Clinician(trying=1.0),
-        **{rule: Treating(policy) for rule, policy in rules.items()},
+        **{rule: Treating(policy, release.learnt) for rule, policy in rules.items()},
         INFORMED: Informed(),
         ORACLE: Oracle(),
     }

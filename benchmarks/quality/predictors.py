@@ -20,19 +20,22 @@ import polars as pl
 from benchmarks.result import Result
 from flows.params import read_params
 from models.contents import ContentArrays
-from models.features import PLACE, Features
+from models.features import PLACE
+from models.learnt import Learnt
 from models.predictors.baselines import baselines_of
 from models.predictors.kinds import KINDS
-from models.predictors.predictor import Model
+from models.predictors.predictor import Fittable
 from models.predictors.remaining import weighted
 from models.predictors.rows import Rows
+from models.prior_fitting import MOST_SESSIONS, SampledAnswers, fit_prior
 from models.split import part_of
 from models.targets import TARGETS, Target, target_rows
 from posology.simulators import MECHANISMS, Cohort, informed_feedback, simulate
+from posology.tables import Tables
 from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 
-SEEDS = tuple(range(101, 111))  # chosen before anything was measured on them
+SEEDS = tuple(range(501, 511))  # chosen before anything was measured on them
 SESSIONS = 200_000  # to fit and calibrate on
 SESSIONS_PER_PATIENT = {"mci": 37, "depression": 26, "tinnitus": 38}
 LEARNING_SHARE = 0.7  # of the patients; the others judge
@@ -110,8 +113,8 @@ def _none(rows: Rows) -> np.ndarray:
     return np.zeros(rows.target.size)
 
 
-def _mean(model: type[Model], fit: Rows, target: np.ndarray, judge: Rows, options: dict) -> np.ndarray:
-    return model.fit(fit, target, options).predict(judge.features)[:, 0]
+def _mean(model: type[Fittable], fit: Rows, target: np.ndarray, judge: Rows, options: dict) -> np.ndarray:
+    return model.fit_mean(fit, target, options)(judge.features)
 
 
 def _share(predicted: np.ndarray, truth: np.ndarray) -> float:
@@ -120,12 +123,18 @@ def _share(predicted: np.ndarray, truth: np.ndarray) -> float:
 
 def _table(therapy: Therapy, cohort: Cohort, target: Target) -> pl.DataFrame:
     rows = target_rows(therapy, cohort.tables, target, unfinished=target == "status")
-    features = Features(therapy, ContentArrays(therapy, cohort.tables.contents))
+    features = _learnt(therapy, cohort.tables).features(therapy, cohort.tables.contents)
     matrix = features.of_given(cohort.tables, rows["session"].to_numpy())
     parts = pl.Series("part", [part_of(user_id) for user_id in rows["user_id"]])
     told = rows.select("user_id", "decision_id", "content_id", "target").with_columns(parts)
     table = told.hstack(pl.DataFrame(matrix, schema=list(features.names), orient="row"))
     return weighted(table) if target == "status" else table
+
+
+def _learnt(therapy: Therapy, tables: Tables) -> Learnt:
+    """What of the features is learnt, of the fitting patients alone."""
+    sampled = SampledAnswers(tables.as_of, None, MOST_SESSIONS / tables.sessions.height).of(therapy, tables)
+    return Learnt(prior=fit_prior(ContentArrays(therapy, tables.contents), sampled))
 
 
 def _joined(one: Rows, other: Rows) -> Rows:

@@ -17,6 +17,8 @@ from flows.cli import (
     evaluate,
     importing,
     learn,
+    modes,
+    openapi,
     records,
     replay,
     review,
@@ -72,7 +74,9 @@ app.add_typer(review.review_app, name="review")
 app.command()(review.promote)
 app.command()(review.rollback)
 app.command()(review.history)
+app.command()(modes.modes)
 app.command()(run.serve)
+app.command()(openapi.openapi)
 app.add_typer(tokens.token_app, name="token")
 app.command()(replay.replay)
 app.command()(erase.erase)

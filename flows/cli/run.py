@@ -28,7 +28,8 @@ def serve(
             served = stack.enter_context(champion_served(known.home, known.settings, name, port=port))
         out.print(f"{served.release} answers at {served.url} (POST {served.url}/v1/recommend)")
         out.print(f"Callers send: Authorization: Bearer TOKEN; the token is in {served.token_place}")
-        out.print("Stop with Ctrl-C.")
+        out.print("What is promoted meanwhile takes over by itself. Stop with Ctrl-C.")
+        served.tell = out.print
         served.wait()
 
 

@@ -54,6 +54,7 @@ def simulate(
     drift: Annotated[float, _strength("Over the calendar: what is liked, and who enrols.")] = 0.0,
     sites: Annotated[float, _strength("Differences between sites.")] = 0.0,
     transfer: Annotated[float, _strength("The way to a second, sicker population.")] = 0.0,
+    dropout: Annotated[float, _strength("Whom little pleases leaves much sooner.")] = 0.0,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,7 +81,7 @@ def simulate(
     from posology.therapy_file import load_therapy
 
     refuse_in_use(out_folder)
-    checked, conditions = load_therapy(therapy), Conditions(confounding, misleading, drift, sites, transfer)
+    checked, conditions = load_therapy(therapy), Conditions(confounding, misleading, drift, sites, transfer, dropout)
     chosen = _policy(policy, epsilon, home) if like is None or policy != "clinician" else Clinician(trying=0.0)
     report: Fidelity | None = None
     with progress(f"Simulating {patients:,} patients") as step:

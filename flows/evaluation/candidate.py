@@ -9,7 +9,8 @@ import polars as pl
 
 from flows.params import Params
 from flows.workspace import Workspace, read_json
-from models.encoders import Encoders
+from models.features import Features
+from models.learnt import Learnt
 from models.policies.dpo import Dpo
 from models.policies.kinds import load_policy
 from models.policies.policy import Kept
@@ -82,9 +83,14 @@ class Candidate:
         return Rows.of(self.feature_table(target), part)
 
     @cached_property
-    def encoders(self) -> Encoders:
-        """What makes features of words, embeddings, pictures and series."""
-        return Encoders.load(self.workspace.features / "encoders")
+    def learnt(self) -> Learnt:
+        """What of the features was learnt."""
+        return Learnt.load(self.workspace.features)
+
+    @property
+    def features(self) -> Features:
+        """What made the feature tables."""
+        return self.learnt.features(self.therapy, self.contents)
 
     @cached_property
     def release(self) -> Release:
@@ -95,7 +101,7 @@ class Candidate:
             contents=self.contents,
             predictors=self.predictors,
             envelope=self.params.envelope,
-            encoders=self.encoders,
+            learnt=self.learnt,
             policy=self.policy,
         )
 

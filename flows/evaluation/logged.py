@@ -9,6 +9,7 @@ import polars as pl
 from flows.evaluation.candidate import Candidate
 from models.batches import patient_batches
 from models.choice import Scored, score
+from models.offpolicy.choices import explored
 from models.release import Release
 from posology.offpolicy import LoggedDecisions
 from posology.tables import Tables
@@ -51,7 +52,7 @@ def judged_decisions(candidate: Candidate) -> Judged | None:
     """
     if "feedback" not in candidate.targets or not candidate.can_choose:
         return None
-    table = candidate.feature_table("feedback").filter(pl.col("part") == "judge")
+    table = explored(candidate.tables, candidate.feature_table("feedback").filter(pl.col("part") == "judge"))
     reached = table.group_by("user_id", maintain_order=True).len().with_columns(pl.col("len").cum_sum())
     most = max(candidate.params.evaluation.logged_decisions, reached["len"].min() or 0)
     table = table.filter(pl.col("user_id").is_in(reached.filter(pl.col("len") <= most)["user_id"].implode()))

@@ -133,7 +133,7 @@ def _limitations(
         yield "The policy was not evaluated off-policy: there is no F, no policy, or no judged decision."
     elif not np.isfinite(judged.logged.propensity).all():
         yield "Some propensities were not logged."
-    yield from candidate.encoders.in_words()
+    yield from candidate.learnt.encoders.in_words()
     if left := not_encoded(candidate.therapy):
         yield f"Not read by the predictors, as the therapy does not ask to encode them: {', '.join(left)}."
     yield (

@@ -1,8 +1,10 @@
 """Featurize: courses folded into one feature table a target, with each patient's part, block by block of patients."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,13 @@ import polars as pl
 from flows.params import Params
 from flows.workspace import Workspace, write_json
 from models.block_features import FeatureTables, Frames, TimesKnown, columns_looked_at
-from models.encoders import NO_ENCODERS
+from models.contents import ContentArrays
+from models.encoders import NO_ENCODERS, Encoders
 from models.encoders.encoders import encodable
 from models.encoders.fitting import SampledValues, fit_encoders
+from models.learnt import Learnt
+from models.prior import Prior
+from models.prior_fitting import MOST_SESSIONS, SampledAnswers, fit_prior
 from models.split import SHARES, time_cut
 from models.targets import Target, targets_of
 from posology.blocks import Block, planned_blocks
@@ -31,7 +37,7 @@ Amounts = dict[Target, dict[str, dict[str, int]]]
 def featurize(
     workspace: Workspace, params: Params, each: Each = map, *, patients_per_block: int = PATIENTS_PER_BLOCK
 ) -> None:
-    """Write a feature table for each target, how much data each part holds, and the encoders of words and pictures.
+    """Write a feature table for each target, how much data each part holds, and what of the features was learnt.
 
     Args:
         workspace: holds the accepted tables.
@@ -53,15 +59,48 @@ def featurize(
             target: time_cut(pl.concat(times[target] for times in known), past_share=params.split.past_share)
             for target in targets_of(therapy)
         }
-        encoders = NO_ENCODERS
-        if any(encodable(therapy)):
-            earliest = min((cut for cut in cuts.values() if cut), default=None)
-            samples = each(SampledValues(as_of, next(iter(cuts)), earliest), blocks)
-            encoders = fit_encoders(therapy, samples, workspace.files)
-        encoders.save(partial / "encoders")
-        amounts = _write(partial, each(FeatureTables(as_of, cuts, encoders, workspace.files), blocks))
+        contents = ContentArrays(therapy, pl.read_parquet(folder / "contents.parquet"))
+        learner = _Learner(contents, each, blocks, as_of, min((cut for cut in cuts.values() if cut), default=None))
+        sessions = sum(times["feedback"].height for times in known) if "feedback" in cuts else 0
+        learnt = Learnt(learner.encoders(next(iter(cuts)), workspace.files), learner.prior(sessions))
+        learnt.save(partial)
+        amounts = _write(partial, each(FeatureTables(as_of, cuts, learnt, workspace.files), blocks))
         _check_size(amounts, folder)
         write_json(partial / "amounts.json", amounts)
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """Learns what of the features is learnt, from the fitting patients' past.
+
+    Attributes:
+        contents: of the therapy.
+        each: applies a function to the blocks.
+        blocks: of patients.
+        as_of: when the data of all patients end.
+        cut: the last moment of the past of all targets.
+    """
+
+    contents: ContentArrays
+    each: Each
+    blocks: Sequence[Block]
+    as_of: datetime | None
+    cut: datetime | None
+
+    def encoders(self, target: Target, files: Path | None) -> Encoders:
+        """Of words, embeddings, pictures and series."""
+        if not any(encodable(self.contents.therapy)):
+            return NO_ENCODERS
+        samples = self.each(SampledValues(self.as_of, target, self.cut), self.blocks)
+        return fit_encoders(self.contents.therapy, samples, files)
+
+    def prior(self, sessions: int) -> Prior | None:
+        """Of the belief; ``sessions`` are those of all patients whose F is known."""
+        if not sessions:
+            return None
+        sampled = SampledAnswers(self.as_of, self.cut, MOST_SESSIONS / sessions)
+        answers = pl.concat(sample["answers"] for sample in self.each(sampled, self.blocks))
+        return fit_prior(self.contents, answers)
 
 
 def _write(folder: Path, blocks: Iterable[Frames]) -> Amounts:

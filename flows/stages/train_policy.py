@@ -5,8 +5,6 @@ import polars as pl
 from flows.evaluation.candidate import Candidate
 from flows.params import Params
 from flows.workspace import Workspace, write_json
-from models.contents import ContentArrays
-from models.features import Features
 from models.policies import Dpo
 from models.policies.fit_status_effects import GivenSessions, fit_status_effects
 from models.policies.kinds import save_policy
@@ -34,7 +32,6 @@ def train_policy(workspace: Workspace, params: Params) -> None:
 def _effects(candidate: Candidate) -> StatusEffects:
     """Learnt from the patients that no release is judged on."""
     given = candidate.feature_table("status").filter(pl.col("part") != "judge")
-    features = Features(candidate.therapy, ContentArrays(candidate.therapy, candidate.contents))
     file = candidate.workspace.validation / "accepted" / "sessions.parquet"
     chances = pl.scan_parquet(file).select(
         "decision_id",
@@ -42,4 +39,4 @@ def _effects(candidate: Candidate) -> StatusEffects:
         n_eligible=pl.col("eligible").list.len().fill_null(candidate.contents.height),
     )
     described = given.lazy().join(chances, on="decision_id", how="left", maintain_order="left").collect()
-    return fit_status_effects(GivenSessions.of(described, features, candidate.predictors.get("feedback")))
+    return fit_status_effects(GivenSessions.of(described, candidate.features, candidate.predictors.get("feedback")))

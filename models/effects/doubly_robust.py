@@ -1,7 +1,7 @@
 """Doubly robust scores of every content, cross-fitted by patient."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -131,7 +131,7 @@ class Scores:
         return np.where(is_one, self.outcome - own, 0.0)
 
 
-def _learner():  # type: ignore[no-untyped-def]
+def _learner() -> Any:
     try:
         from econml.dr import DRLearner
     except ImportError as error:

@@ -11,6 +11,8 @@ from models.predictors.predictor import Predictor
 from models.predictors.ridge import Ridge
 from posology.errors import CannotDo
 
+ROWS_WORTH_LEAVES = 32  # working out what every leaf of every tree adds takes longer than following fewer rows
+
 
 @runtime_checkable
 class Trees(Protocol):
@@ -53,7 +55,9 @@ def contributions(predictor: Predictor, features: np.ndarray) -> np.ndarray:
 def _of_trees(model: CatBoostRegressor, features: np.ndarray) -> np.ndarray:
     threads = 1 if features.shape[0] < ROWS_WORTH_THREADS else -1
     pool = Pool(features, thread_count=threads)
-    return np.asarray(model.get_feature_importance(pool, type="ShapValues", thread_count=threads), dtype=float)
+    mode = "NoPreCalc" if features.shape[0] < ROWS_WORTH_LEAVES else "UsePreCalc"
+    told = model.get_feature_importance(pool, type="ShapValues", thread_count=threads, shap_mode=mode)
+    return np.asarray(told, dtype=float)
 
 
 def _of_ridge(model: Ridge, features: np.ndarray) -> np.ndarray:

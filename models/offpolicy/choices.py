@@ -10,12 +10,13 @@ import polars as pl
 from models.batches import patient_batches
 from models.contents import ContentArrays
 from models.features import Features
+from models.learnt import NOTHING_LEARNT, Learnt
 from models.policies.decisions import Decisions
 from models.targets import target_rows
 from posology.errors import CannotDo, TooSmall
 from posology.offpolicy import LoggedDecisions
 from posology.safety import blocks
-from posology.tables import Tables
+from posology.tables import ON_SCHEDULE, Tables
 from posology.therapy import Therapy
 
 LEAST_PATIENTS = 2  # each one's F is predicted by the others; whether they are enough to tell, the estimators say
@@ -23,7 +24,7 @@ LEAST_PATIENTS = 2  # each one's F is predicted by the others; whether they are 
 
 @dataclass(frozen=True)
 class LoggedChoices:
-    """n decisions, sorted by patient and time, and what came of them.
+    """n decisions, sorted by patient and time, and what came of them; not those of a standard schedule.
 
     Attributes:
         decisions: what a policy may see of them.
@@ -47,6 +48,7 @@ class LoggedChoices:
         *,
         target: Literal["feedback", "status"] = "feedback",
         most: int | None = None,
+        learnt: Learnt = NOTHING_LEARNT,
         detail: Callable[[str], None] = lambda _: None,
     ) -> "LoggedChoices":
         """The decisions in these tables.
@@ -56,6 +58,7 @@ class LoggedChoices:
             tables: of the patients that are to be judged.
             target: what came of a decision.
             most: decisions to take; whole patients, in the order of their ids.
+            learnt: what the features were made with that a policy's predictors know.
             detail: told how far it has come.
 
         Raises:
@@ -64,12 +67,13 @@ class LoggedChoices:
         """
         if getattr(therapy, target) is None:
             raise CannotDo(f"therapy {therapy.name} declares no {target}; policies are valued by F")
-        rows = _some(target_rows(therapy, tables, target), most)
+        rows = _some(explored(tables, target_rows(therapy, tables, target)), most)
         patients = rows["user_id"].n_unique()
         if patients < LEAST_PATIENTS:
             raise TooSmall(f"expected decisions with known F of {LEAST_PATIENTS} patients or more, got {patients}")
         tables = tables.of_users(rows["user_id"].unique())
-        described = _described(therapy, tables, rows["decision_id"], detail)
+        features = learnt.features(therapy, tables.contents)
+        described = _described(features, tables, rows["decision_id"], detail)
         sessions = tables.sessions[described.sessions]
         given = ContentArrays(therapy, tables.contents).places(sessions["content_id"])
         described.eligible[np.arange(given.size), given] = True
@@ -121,6 +125,16 @@ class LoggedChoices:
         )
 
 
+def explored(tables: Tables, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of decisions without those that the standard schedule made.
+
+    Nothing else had a chance there, so they tell of no other policy; in which arm a patient is does not depend
+    on the patient, so the others are a fair sample.
+    """
+    scheduled = tables.sessions.filter(pl.col("release").str.ends_with(ON_SCHEDULE))["decision_id"]
+    return rows.filter(~pl.col("decision_id").is_in(scheduled.implode())) if scheduled.len() else rows
+
+
 def _some(rows: pl.DataFrame, most: int | None) -> pl.DataFrame:
     if most is None or rows.height <= most:
         return rows
@@ -129,9 +143,9 @@ def _some(rows: pl.DataFrame, most: int | None) -> pl.DataFrame:
     return rows.filter(pl.col("user_id").is_in(kept.implode()))
 
 
-def _described(therapy: Therapy, tables: Tables, wanted: pl.Series, detail: Callable[[str], None]) -> Decisions:
+def _described(features: Features, tables: Tables, wanted: pl.Series, detail: Callable[[str], None]) -> Decisions:
     """The wanted decisions, patients some at a time: features of every content, and what was eligible."""
-    features = Features(therapy, ContentArrays(therapy, tables.contents))
+    therapy = features.therapy
     is_wanted = tables.sessions["decision_id"].is_in(wanted.implode())
     n, m = int(is_wanted.sum()), tables.contents.height
     described = np.empty((n, m, len(features.names)), dtype=np.float32)

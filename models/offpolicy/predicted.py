@@ -6,15 +6,16 @@ import numpy as np
 from sklearn.model_selection import GroupKFold
 
 from models.offpolicy.choices import LoggedChoices
-from models.predictors.predictor import Model
+from models.predictors.predictor import Fittable, Model
 from models.predictors.ridge import Ridge
 from models.predictors.rows import Rows
 
 FOLDS = 5
+AT_A_TIME = 2_000  # decisions
 OPTIONS = {"coverage": 0.9}  # of intervals that nobody looks at here
 
 
-def cross_fitted_q(choices: LoggedChoices, kind: type[Model] = Ridge, **options: float) -> np.ndarray:
+def cross_fitted_q(choices: LoggedChoices, kind: type[Fittable] = Ridge, **options: float) -> np.ndarray:
     """(n, n_contents) predicted F in [0, 1]; each patient's by a model fitted on the others.
 
     Cross-fitting keeps doubly robust estimates unbiased whatever the model
@@ -38,7 +39,7 @@ def folds(patient: np.ndarray, how_many: int) -> Iterator[tuple[np.ndarray, np.n
 
 
 def fit(
-    choices: LoggedChoices, rows: np.ndarray, target: np.ndarray, kind: type[Model] = Ridge, **options: float
+    choices: LoggedChoices, rows: np.ndarray, target: np.ndarray, kind: type[Fittable] = Ridge, **options: float
 ) -> Model:
     """A model of the target from what was given in some rows."""
     given = choices.decisions.features[rows, choices.given[rows]].astype(float)
@@ -47,6 +48,11 @@ def fit(
 
 
 def predict(model: Model, features: np.ndarray) -> np.ndarray:
-    """(n, n_contents) mean from (n, n_contents, n_features)."""
+    """(n, n_contents) mean from (n, n_contents, n_features); some decisions at a time, for a model makes copies."""
     n, m, n_features = features.shape
-    return model.predict(features.reshape(n * m, n_features).astype(float))[:, 0].reshape(n, m)
+    found = np.empty((n, m))
+    for begin in range(0, n, AT_A_TIME):
+        some = slice(begin, begin + AT_A_TIME)
+        rows = features[some].reshape(-1, n_features).astype(float)
+        found[some] = model.predict(rows)[:, 0].reshape(-1, m)
+    return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from models.predictors.predictor import Predictor
-from posology.errors import NotFound
+from posology.errors import CannotDo, NotFound
 from posology.tables import Tables
 from posology.therapy import Therapy
 
@@ -41,7 +41,16 @@ class Decisions:
         return self.features[:, :, self.names.index(name)]
 
     def predicted(self, predictor: Predictor) -> np.ndarray:
-        """(n, n_contents, 3) mean, low and high for every content; worked out once for all who ask."""
+        """(n, n_contents, 3) mean, low and high for every content; worked out once for all who ask.
+
+        Raises:
+            CannotDo: the decisions were not described by the features the predictor knows.
+        """
+        if predictor.names != self.names:
+            raise CannotDo(
+                f"a predictor of {predictor.target} knows {len(predictor.names)} features, and the decisions are "
+                f"described by {len(self.names)} or by others; describe them by what its release learnt"
+            )
         if id(predictor) not in self._predicted:
             found = predictor.predict(self._rows).reshape(*self.eligible.shape, 3)
             self._predicted[id(predictor)] = predictor, found  # kept with it, so that no other can take its id

@@ -19,7 +19,7 @@ from posology.errors import TooSmall
 FOLDS = 5
 PENALTIES = np.logspace(0, 5, 11)
 LARGEST_WEIGHT = 10.0  # of a session: few rare choices do not decide alone
-SPREADS = np.concatenate([[0.0], np.geomspace(1e-3, 1e2, 51)])  # tried, in variances of a content's estimate
+SPREADS = np.append(0.0, np.geomspace(0.01, 3, 40))  # of contents about the line that are tried, in what is plausible
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class GivenSessions:
         chance: (n,) with which it was chosen, and ``n_eligible`` (n,) among how many; NaN where not logged.
         feedback: (n,) predicted F of what was given; None where the therapy has none.
         gained: (n,) Mf less the last score before, positive better.
+        important: smallest important change, in points.
     """
 
     course: np.ndarray
@@ -44,6 +45,7 @@ class GivenSessions:
     n_eligible: np.ndarray
     feedback: np.ndarray | None
     gained: np.ndarray
+    important: float
 
     @classmethod
     def of(cls, table: pl.DataFrame, features: Features, predictor: Predictor | None) -> Self:
@@ -61,6 +63,7 @@ class GivenSessions:
             n_eligible=table["n_eligible"].cast(pl.Float64).to_numpy(),
             feedback=predicted,
             gained=((table["target"] - table["score_last"]) * status.direction).to_numpy(),
+            important=status.smallest_important_change,
         )
 
     @property
@@ -68,6 +71,11 @@ class GivenSessions:
         """(n,) 1 over the odds by which the content was preferred: weighted so, chance alone chose; 1 where unknown."""
         weight = 1 / (self.chance * self.n_eligible)
         return np.where(np.isnan(weight), 1.0, np.minimum(weight, LARGEST_WEIGHT))
+
+    @property
+    def decisions(self) -> float:
+        """In a course, on average."""
+        return self.patient.size / np.unique(self.patient).size
 
 
 class _Estimates(NamedTuple):
@@ -85,12 +93,17 @@ def fit_status_effects(sessions: GivenSessions) -> StatusEffects:
     it promised than it usually does, weighted by the inverse of how much it
     was preferred (Robins, Hernán & Brumback 2000, Epidemiology 11:550), with
     errors by patients (Liang & Zeger 1986). Contents' effects are then drawn
-    together to a line over their usual F̂, as far as they differ by no more
-    than chance (empirical Bayes: Morris 1983, JASA 78:47; the spread by
-    restricted maximum likelihood). Where F is a good stand-in the line rises
-    and few lie off it; where F misleads it falls, or many do.
+    together to a line over their usual F̂, and the line to a flat one, as far
+    as the log cannot tell them from chance (Bayes: Lindley & Smith 1972, JRSS
+    B 34:1). Where F is a good stand-in the line rises and few lie off it;
+    where F misleads it falls, or many do.
 
-    Unbiased where the chances were logged and nothing unseen moved both choice and Mf.
+    Before the log is read, the standard deviation of what a course of one
+    content does instead of another is taken to be one smallest important
+    change. A small log, whose errors are many times that, then says little;
+    in a large one nothing of it is left.
+
+    Unbiased in large logs where the chances were logged and nothing unseen moved both choice and Mf.
 
     Raises:
         TooSmall: too few patients.
@@ -101,8 +114,8 @@ def fit_status_effects(sessions: GivenSessions) -> StatusEffects:
     usual = _usual(sessions)
     known = np.flatnonzero(np.bincount(sessions.content, minlength=sessions.n_contents))
     found = _estimated(sessions, known, usual)
-    value, covariance = _drawn_together(found, known, usual, has_slope=sessions.feedback is not None)
-    return StatusEffects(value[:-1], float(value[-1]), usual, covariance, sessions.patient.size / patients)
+    value, covariance = _drawn_together(found, known, _Prior.of(sessions, known, usual))
+    return StatusEffects(value[:-1], float(value[-1]), usual, covariance, sessions.decisions)
 
 
 def _usual(sessions: GivenSessions) -> np.ndarray:
@@ -149,44 +162,69 @@ def _covariance(
     return clustered
 
 
-def _drawn_together(
-    found: _Estimates, known: np.ndarray, usual: np.ndarray, *, has_slope: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mean and covariance of all contents' effects and the slope."""
-    line = _line(usual, has_slope=has_slope)
-    rows = np.append(known, usual.size) if has_slope else known
-    is_content = np.append(np.ones(usual.size), 0.0)
-    scale = np.median(np.diag(found.covariance)[: known.size])
-    likelihoods = [_likelihood(found, line[rows], share * scale * is_content[rows]) for share in SPREADS]
-    spread = SPREADS[int(np.argmax(likelihoods))] * scale * is_content
-    weights, coefficients, uncertain = _on_the_line(found, line[rows], spread[rows])
-    prior = np.diag(spread)[:, rows]
-    pull = prior @ weights
-    rest = line - pull @ line[rows]
-    value = line @ coefficients + pull @ (found.value - line[rows] @ coefficients)
-    return value, np.diag(spread) - pull @ prior.T + rest @ uncertain @ rest.T
+@dataclass(frozen=True)
+class _Prior:
+    """What effects are drawn to before the log is read.
 
+    Attributes:
+        line: (n_contents + 1, k) a mean, a line over usual F̂, and the slope for itself.
+        precision: (k, k) of the line's coefficients; 0 of the mean, of which nothing is assumed.
+        deviation: plausible, of contents' effects about the line, in points a session.
+    """
 
-def _line(usual: np.ndarray, *, has_slope: bool) -> np.ndarray:
-    """(n_contents + 1, k) what the effects are drawn to: a mean, a line over usual F̂, and the slope for itself."""
-    line = np.zeros((usual.size + 1, 3 if has_slope else 1))
-    line[:-1, 0] = 1
-    if has_slope:
-        line[:-1, 1] = usual - usual.mean()
+    line: np.ndarray
+    precision: np.ndarray
+    deviation: float
+
+    @classmethod
+    def of(cls, sessions: GivenSessions, known: np.ndarray, usual: np.ndarray) -> Self:
+        """By the smallest important change, shared out over the decisions of a course."""
+        deviation = sessions.important / sessions.decisions
+        line = np.zeros((usual.size + 1, 3))
+        line[:-1, 0] = 1
+        line[:-1, 1] = usual - usual[known].mean()
         line[-1, 2] = 1
-    return line
+        if sessions.feedback is None:
+            return cls(line[:, :1], np.zeros((1, 1)), deviation)
+        more = sessions.feedback - usual[sessions.content]
+        moves = usual[known].var(), np.average(more**2, weights=sessions.weight)  # of F̂, between contents and within
+        return cls(line, np.diag([0.0, *moves]) / deviation**2, deviation)
 
 
-def _on_the_line(found: _Estimates, line: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights (k, k), coefficients of the line by generalised least squares, and their covariance."""
-    weights = np.linalg.inv(found.covariance + np.diag(spread))
-    uncertain = np.linalg.pinv(line.T @ weights @ line)
+def _drawn_together(found: _Estimates, known: np.ndarray, prior: _Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Posterior mean and covariance of all contents' effects and the slope, at the likeliest spread about the line."""
+    n_contents = prior.line.shape[0] - 1
+    rows = np.append(known, n_contents)[: found.value.size]
+    is_content = np.append(np.ones(n_contents), 0.0)
+    likelihoods = [_likelihood(found, prior, rows, share) for share in SPREADS]
+    spread = (SPREADS[int(np.argmax(likelihoods))] * prior.deviation) ** 2 * is_content
+    weights, coefficients, uncertain = _on_the_line(found, prior, rows, spread[rows])
+    before = np.diag(spread)[:, rows]
+    pull = before @ weights
+    rest = prior.line - pull @ prior.line[rows]
+    value = prior.line @ coefficients + pull @ (found.value - prior.line[rows] @ coefficients)
+    return value, np.diag(spread) - pull @ before.T + rest @ uncertain @ rest.T
+
+
+def _on_the_line(
+    found: _Estimates, prior: _Prior, rows: np.ndarray, spread: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights (k, k), posterior coefficients of the line, and their covariance."""
+    weights, line = np.linalg.inv(found.covariance + np.diag(spread)), prior.line[rows]
+    uncertain = np.linalg.pinv(line.T @ weights @ line + prior.precision)
     return weights, uncertain @ (line.T @ weights @ found.value), uncertain
 
 
-def _likelihood(found: _Estimates, line: np.ndarray, spread: np.ndarray) -> float:
-    """Restricted log-likelihood of the spread (Patterson & Thompson 1971), but for a constant."""
-    weights, coefficients, uncertain = _on_the_line(found, line, spread)
-    off = found.value - line @ coefficients
+def _likelihood(found: _Estimates, prior: _Prior, rows: np.ndarray, share: float) -> float:
+    """Log-density, but for a constant, of a spread of this share of what is plausible.
+
+    The line is integrated out (restricted likelihood: Patterson & Thompson
+    1971); before the log is read the share is half-normal (Gelman 2006,
+    Bayesian Analysis 1:515).
+    """
+    spread = (share * prior.deviation) ** 2 * (rows < prior.line.shape[0] - 1)
+    weights, coefficients, uncertain = _on_the_line(found, prior, rows, spread)
+    off = found.value - prior.line[rows] @ coefficients
     signs = np.linalg.slogdet(weights)[1] + np.linalg.slogdet(uncertain)[1]
-    return float(signs - off @ weights @ off) / 2
+    misfit = off @ weights @ off + coefficients @ prior.precision @ coefficients
+    return float(signs - misfit - share**2) / 2

@@ -23,16 +23,6 @@ class Model(Protocol):
 
     kind: ClassVar[str]
 
-    @classmethod
-    def fit(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Self:
-        """A fitted model; ``target`` may be a change instead of the rows' own target."""
-        ...
-
-    @classmethod
-    def fit_mean(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Mean:
-        """The mean alone, as ``fit`` would come to it; what many fits are compared by."""
-        ...
-
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low and high quantile, not yet calibrated."""
         ...
@@ -51,15 +41,29 @@ class Model(Protocol):
         ...
 
 
+class Fittable(Model, Protocol):
+    """A kind of model that rows alone are enough for."""
+
+    @classmethod
+    def fit(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Self:
+        """A fitted model; ``target`` may be a change instead of the rows' own target."""
+        ...
+
+    @classmethod
+    def fit_mean(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Mean:
+        """The mean alone, as ``fit`` would come to it; what many fits are compared by."""
+        ...
+
+
 class Fitter(Protocol):
     """Fits models: a kind, or a kind that begins with what another release knows."""
 
     def fit(self, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Model:
-        """As ``Model.fit``."""
+        """As ``Fittable.fit``."""
         ...
 
     def fit_mean(self, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Mean:
-        """As ``Model.fit_mean``."""
+        """As ``Fittable.fit_mean``."""
         ...
 
 

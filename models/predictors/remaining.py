@@ -3,10 +3,12 @@
 Inverse probability of remaining (Robins, Rotnitzky & Zhao 1995): in each week of a
 course, and in the first of those in which nothing was given any more, a pooled
 logistic regression gives the hazard of being lost, from what was known by then.
-Who stopped and still came to be measured thus stands for who stopped and did not. A patient's weight is the product
-over the weeks of the chance to remain given the week alone over that given all
-(stabilised: Hernán, Brumback & Robins 2000), cut at its 1st and 99th hundredth.
-What drives drop-out and is not among ``KNOWN`` is not made good.
+Who stopped and still came to be measured thus stands for who stopped and did not;
+where hardly anybody did, who went on stands for who stopped. A patient's weight is
+one over the product over the weeks of the chance to remain, cut at its 1st and 99th
+hundredth. No numerator stabilises it (Hernán, Brumback & Robins 2000): its weeks
+would end where a patient stops, and so favour who stopped early. What drives
+drop-out and is not among ``KNOWN`` is not made good.
 """
 
 import numpy as np
@@ -19,6 +21,7 @@ KNOWN = ("feedback_recent", "feedback_mean", "answered_share", "given_per_week",
 CUT = (0.01, 0.99)  # quantiles beyond which a weight is cut (Cole & Hernán 2008)
 FOLDS = 5  # a patient's hazards come from other patients
 LEAST_LOST = 10  # with fewer lost patients nothing can be learnt of them, and all weigh one
+LEAST_MEASURED = 10  # of those who stopped; with fewer they cannot stand for the others
 DAYS_PER_WEEK = 7
 STOPPED_WEEKS = 2  # without a content before the usual end: has stopped
 
@@ -48,16 +51,15 @@ def _weights(rows: pl.DataFrame) -> pl.DataFrame:
     lost = int(weeks["lost"].sum())
     if lost < LEAST_LOST or weeks.filter(~pl.col("is_lost"))["user_id"].n_unique() < LEAST_LOST:
         return _empty()
-    by_week, by_all = _designs(weeks)
-    stays = np.log1p(-_hazards(by_week, weeks)) - np.log1p(-_hazards(by_all, weeks))
+    stays = np.log1p(-_hazards(_design(weeks), weeks))
     found = weeks.with_columns(stays=stays).filter(~pl.col("is_lost"))
-    found = found.group_by("user_id", maintain_order=True).agg(pl.col("stays").sum().exp().alias(WEIGHT))
+    found = found.group_by("user_id", maintain_order=True).agg((-pl.col("stays").sum()).exp().alias(WEIGHT))
     low, high = np.quantile(found[WEIGHT], CUT)
     return found.with_columns(pl.col(WEIGHT).clip(low, high))
 
 
 def _weeks(rows: pl.DataFrame) -> pl.DataFrame:
-    """The last decision of each week of each course, and one week more of those who ``stopped``.
+    """The last decision of each week of each course, and one week more of those who ``stopped``, if some were measured.
 
     ``lost`` in the last of a patient who was not measured.
     """
@@ -68,23 +70,24 @@ def _weeks(rows: pl.DataFrame) -> pl.DataFrame:
     last = weeks.group_by("user_id", maintain_order=True).last()
     usual_end = last.filter(~pl.col("is_lost"))["week"].quantile(0.9) or 0
     stopped = last.filter(pl.col("week") <= usual_end - STOPPED_WEEKS).with_columns(pl.col("week") + 1, stopped=1.0)
+    if (~stopped["is_lost"]).sum() < LEAST_MEASURED:
+        stopped = stopped.clear()
     weeks = pl.concat([weeks.with_columns(stopped=0.0), stopped.select(*weeks.columns, "stopped")])
     weeks = weeks.sort("user_id", "week")
     is_last = pl.col("week") == pl.col("week").max().over("user_id")
     return weeks.with_columns(lost=is_last & pl.col("is_lost"))
 
 
-def _designs(weeks: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 2) the week; (n, 2 + n_known) what was known by its end besides."""
+def _design(weeks: pl.DataFrame) -> np.ndarray:
+    """(n, 2 + n_known) the week, and what was known by its end."""
     week = weeks["week"].to_numpy() / max(float(np.max(weeks["week"].to_numpy())), 1.0)
-    by_week = np.column_stack([week, week**2])
     known = weeks.select("stopped", *(name for name in KNOWN if name in weeks.columns)).to_numpy().astype(float)
     there = ~np.isnan(known)
     counts = np.maximum(there.sum(axis=0), 1)
     centre = np.where(there, known, 0).sum(axis=0) / counts
     scale = np.sqrt((np.where(there, known - centre, 0) ** 2).sum(axis=0) / counts)
     standard = np.where(there, known - centre, 0) / np.where(scale > 0, scale, 1)
-    return by_week, np.column_stack([by_week, standard])
+    return np.column_stack([week, week**2, standard])
 
 
 def _hazards(design: np.ndarray, weeks: pl.DataFrame) -> np.ndarray:

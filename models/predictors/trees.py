@@ -49,12 +49,13 @@ class Trees(NamedTuple):
         about = _exported(model)
         scale, bias = about["scale_and_bias"]
         columns = {each["nan_value_treatment"] for each in about["features_info"].get("float_features", ())}
-        splits = [tree["splits"] for tree in about["oblivious_trees"]]
+        splits = [tree["splits"] or () for tree in about["oblivious_trees"]]  # a tree may be one leaf
         kinds = {split["split_type"] for tree in splits for split in tree}
         if scale != 1 or "AsTrue" in columns or not kinds <= {"FloatFeature"}:
             raise CannotDo("expected a CatBoost model of numbers alone, its sums as they are and missing values small")
         leaves = [
-            np.reshape(tree["leaf_values"], (2 ** len(tree["splits"]), len(bias))) for tree in about["oblivious_trees"]
+            np.reshape(tree["leaf_values"], (2 ** len(of_tree), len(bias)))
+            for tree, of_tree in zip(about["oblivious_trees"], splits, strict=True)
         ]
         return cls(
             np.array([split["float_feature_index"] for tree in splits for split in tree], dtype=np.int64),

@@ -95,7 +95,8 @@ def _update_all(
 ) -> None:
     for at in range(events.patient.size):
         state = _one(states, events.patient[at])
-        update(state, catalogue, events.kind[at], events.time[at], events.place[at], events.value[at])
+        kind, time, place, value = events.kind[at], events.time[at], events.place[at], events.value[at]
+        update(state, catalogue, kind, time, place, value, catalogue.usual)
 
 
 @numba.njit(cache=True)

@@ -35,16 +35,6 @@ class WarmStarted:
     own: Model = field(repr=False)
     share: float
 
-    @classmethod
-    def fit(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Self:
-        """Not without a source: ``WarmStart`` fits it."""
-        raise NotImplementedError("a warm start needs a source: fit it by WarmStart")
-
-    @classmethod
-    def fit_mean(cls, rows: Rows, target: np.ndarray, options: Mapping[str, Any]) -> Mean:
-        """Not without a source."""
-        raise NotImplementedError("a warm start needs a source: fit it by WarmStart")
-
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low and high; the own model's interval is moved to the mean."""
         own = self.own.predict(features)

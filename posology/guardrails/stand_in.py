@@ -45,7 +45,7 @@ class FeedbackStandsIn(Guardrail):
             if evidence.objective == "constrained":
                 raise NotApplicable(f"{reason}; {GUARDED}") from reason
             raise
-        verdict = self._verdict(found.gain)
+        verdict = self.verdict(found.gain)
         if verdict == Verdict.INSUFFICIENT and evidence.objective == "constrained":
             verdict = Verdict.NOT_APPLICABLE
         guarded = f"; not settled, but {GUARDED}" if verdict == Verdict.NOT_APPLICABLE else ""
@@ -65,7 +65,8 @@ class FeedbackStandsIn(Guardrail):
             raise TooSmall(f"{patients} patients finished a course; {self.minimum_patients} are needed")
         return surrogate(evidence.surrogate, evidence.rng(self.code))
 
-    def _verdict(self, gain: Interval) -> Verdict:
+    def verdict(self, gain: Interval) -> Verdict:
+        """Of a gain by choosing by F, whatever the objective."""
         if gain.low > 0:
             return Verdict.PASS
         return Verdict.FAIL if gain.high < self.least_gain else Verdict.INSUFFICIENT

@@ -27,6 +27,8 @@ class Conditions:
             lower and answers 0.6 in appeal below the first, the third the other
             way round.
         transfer: to another population; see ``population.moved``.
+        dropout: that tells of recovery. How likely a patient leaves hangs twice
+            as much on how little the contents brought, in the logarithm.
 
     Raises:
         CannotDo: a strength is not from 0 to 1.
@@ -37,6 +39,7 @@ class Conditions:
     drift: float = 0.0
     sites: float = 0.0
     transfer: float = 0.0
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -72,7 +72,8 @@ class Life:
         mechanism = self._mechanism
         self.rest(slice(None), is_enrolled.astype(float))
         illness = mechanism.capacity_mean - self.capacities.mean(axis=1)
-        reluctance = mechanism.leaving_slope * (0.5 - self._pleasure) + mechanism.leaving_illness * illness
+        displeased = (1 + self._conditions.dropout) * (0.5 - self._pleasure)
+        reluctance = mechanism.leaving_slope * displeased + mechanism.leaving_illness * illness
         hazard = mechanism.leaving_per_week / 7 * np.exp(reluctance)
         self.has_left |= in_programme & (rng.random(len(hazard)) < hazard)
         self._years += 1 / DAYS_PER_YEAR

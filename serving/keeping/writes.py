@@ -12,11 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from posology.errors import Conflict, NotFound, ServiceDown
 from serving.database import rows_of, writing
 from serving.erasure import erased_among
-from serving.schema import activations, decisions, feedback, measurements, users
+from serving.schema import activations, decisions, feedback, measurements, overrides, plans, users
 
 Row = Mapping[str, Any]
 NO_USER = "no such user; send POST /v1/users first"
 NO_DECISION = "no such decision; expected a decision_id that POST /v1/recommend answered"
+NO_PLAN = "no such plan; expected one that POST /v1/plan answered"
+ABSENT = {"users": NO_USER, "decisions": NO_DECISION, "plans": NO_PLAN}
 ERASED = "this user was erased; who consents anew gets a new pseudonymous id"
 CONFLICTS = {
     "users": "this user is already there with other values",
@@ -24,6 +26,8 @@ CONFLICTS = {
     "decisions": "this decision is already there with other values",
     "feedback": "this decision already has other feedback",
     "activations": "this decision was already shown",
+    "overrides": "this decision was already overridden with other words",
+    "plans": "this plan is already there with other values",
 }
 
 
@@ -176,7 +180,7 @@ class _Transaction:
         return {"of_therapy": self._therapy, "ids": sorted(ids)}
 
 
-_ORDER = (users, measurements, decisions, feedback, activations)  # what others refer to comes first
+_ORDER = (users, measurements, decisions, feedback, activations, overrides, plans)  # what others refer to comes first
 
 
 def _key(table: sa.Table) -> list[sa.Column[Any]]:

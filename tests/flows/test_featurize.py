@@ -12,10 +12,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from flows.evaluation.candidate import Candidate
 from flows.params import Params, read_params
 from flows.stages.featurize import featurize
 from flows.stages.snapshot import snapshot
 from flows.workspace import Workspace, read_json
+from models import prior_fitting
 from models.contents import ContentArrays
 from models.features import Features
 from models.split import split
@@ -53,6 +55,13 @@ def accepted(tmp_path: Path) -> Callable[[Tables], Workspace]:
     return make
 
 
+@pytest.fixture
+def enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if so few patients were enough to learn a prior from."""
+    monkeypatch.setattr(prior_fitting, "LEAST_PATIENTS", 3)
+
+
+@pytest.mark.usefixtures("enough")
 def test_the_blocks_and_who_folds_them_change_no_byte(accepted, cohort, params):
     workspace, digests = accepted(cohort), set()
     for patients_per_block in (1, 7, PATIENTS + 1):
@@ -61,12 +70,15 @@ def test_the_blocks_and_who_folds_them_change_no_byte(accepted, cohort, params):
     with ThreadPoolExecutor(2) as threads:
         featurize(workspace, params, threads.map, patients_per_block=5)
     assert {digest_of_folder(workspace.features)} == digests
+    assert (workspace.features / "prior").is_dir()
 
 
-def test_blocks_make_what_all_patients_at_once_make(accepted, cohort, params):
+@pytest.mark.usefixtures("enough")
+def test_blocks_make_what_all_patients_at_once_make_by_what_was_learnt(accepted, cohort, params):
     workspace, therapy = accepted(cohort), load_therapy("mci")
     featurize(workspace, params, patients_per_block=5)
-    features = Features(therapy, ContentArrays(therapy, cohort.contents))
+    features = Candidate.of(workspace, params).learnt.features(therapy, cohort.contents)
+    assert features.prior
     for target in targets_of(therapy):
         rows = split(target_rows(therapy, cohort, target), past_share=params.split.past_share)
         found = pl.read_parquet(workspace.features / f"{target}.parquet")

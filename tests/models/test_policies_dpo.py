@@ -1,6 +1,6 @@
 """DPO: probabilities sum to one, stay above the floor where eligible, and follow the objective."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -17,8 +17,11 @@ UNLIKE = 0.987  # predicted for a pair of course and content that nobody has see
 OBJECTIVES = ["feedback", "status", "constrained"]
 
 
+@dataclass(frozen=True)
 class Foretold:
     """Stands in for a predictor of F: what it predicts is the first feature."""
+
+    names: tuple[str, ...] = ("foretold",)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         return np.repeat(features[:, :1], 3, axis=1)
@@ -166,7 +169,7 @@ def test_monotony_is_taken_off_by_the_share_of_the_last_nine(drill):
     )
     for cost, best in ((0.0, 0), (0.1, 1)):
         therapy = therapy_with(drill, "feedback").model_copy(update={"monotony": cost})
-        assert Dpo(therapy, Foretold()).probabilities(decisions).argmax() == best  # type: ignore[arg-type]
+        assert Dpo(therapy, Foretold(("foretold", "group_of_last_9"))).probabilities(decisions).argmax() == best  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

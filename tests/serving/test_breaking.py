@@ -25,6 +25,7 @@ from serving.settings import ServiceSettings
 Client = Any
 ASK = {"user_id": "ada", "context": {"sleep_hours": 7}}
 WELL = {"score": 80, "completed": True}
+TOKEN = "a token for tests"
 
 
 @pytest.mark.slow
@@ -44,11 +45,11 @@ def caller_of(release: Release, client: Client, now: datetime, tmp_path: Path) -
     opened: list[Any] = []
 
     def make(store_url: str, **more: Any) -> Client:
-        settings = ServiceSettings(store_url=store_url, token="t", **{"deadline_seconds": 300, **more})
+        settings = ServiceSettings(store_url=store_url, token=TOKEN, **{"deadline_seconds": 300, **more})
         store = open_store(settings, release.therapy)
         opened.append(store)
         made = type(client)(
-            create_app(release, store, settings, clock=lambda: now), headers={"Authorization": "Bearer t"}
+            create_app(release, store, settings, clock=lambda: now), headers={"Authorization": f"Bearer {TOKEN}"}
         )
         made.store = store
         return made

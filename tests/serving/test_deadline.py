@@ -27,6 +27,7 @@ from serving.store import Store
 Client = Any
 ASK = {"user_id": "ada", "context": {"sleep_hours": 7}, "seed": 5}
 SECONDS = 0.4
+TOKEN = "a token for tests"
 
 
 @pytest.fixture
@@ -47,9 +48,9 @@ def hurried_by(
     with ExitStack() as opened:
 
         def make(seconds: float) -> Client:
-            settings = ServiceSettings(store_url="sqlite:///unused", token="t", deadline_seconds=seconds)
+            settings = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, deadline_seconds=seconds)
             app = create_app(release, journalled, settings, clock=lambda: now)
-            headers = {"Authorization": "Bearer t"}
+            headers = {"Authorization": f"Bearer {TOKEN}"}
             return opened.enter_context(type(client)(app, headers=headers))  # one loop for all its calls
 
         yield make

@@ -18,6 +18,7 @@ from serving.store import Store
 Client = Any
 ASK = {"user_id": "ada", "context": {"sleep_hours": 7}}
 WELL = {"score": 100, "completed": True}
+TOKEN = "a token for tests"
 
 
 @pytest.fixture
@@ -80,10 +81,10 @@ def test_a_reading_weeks_later_finds_the_release_that_decided(
 ) -> None:
     decision_id = living("recommend", ASK).json()["decision_id"]
     newer = dataclasses.replace(release, digests={**release.digests, "policy": "another"})
-    settings = ServiceSettings(store_url="sqlite:///unused", token="t", demo=True, deadline_seconds=300)
+    settings = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, demo=True, deadline_seconds=300)
     weeks_later = now + timedelta(days=53)
     app = create_app(newer, sqlite_store, settings, clock=lambda: weeks_later)
-    later = type(client)(app, headers={"Authorization": "Bearer t"})
+    later = type(client)(app, headers={"Authorization": f"Bearer {TOKEN}"})
     assert later.post("/v1/recommend", json=ASK).json()["release"] == newer.name
     final = {"user_id": "ada", "measured_at": weeks_later.isoformat(), "instrument": "PHQ9", "score": 4}
     assert later.post("/v1/measurements", json=final).status_code == 200

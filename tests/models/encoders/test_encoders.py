@@ -20,6 +20,7 @@ from models.encoders.encoders import encodable, not_encoded
 from models.encoders.fitting import SampledValues, fit_encoders
 from models.encoders.projection import Projection
 from models.features import Features
+from models.learnt import Learnt
 from models.release import Release, save_release
 from models.split import part_of
 from posology.blocks import planned_blocks
@@ -216,7 +217,7 @@ def test_what_is_saved_gives_the_same_numbers_and_bytes(features, encoders, tmp_
 def test_a_release_holds_its_encoders_under_its_digest(diary, encoders, tmp_path):
     parts = {"therapy": diary, "contents": catalogue_of(diary), "predictors": {}, "envelope": {}}
     bare = save_release(tmp_path / "bare", **parts)
-    made = save_release(tmp_path / "made", **parts, encoders=encoders)
+    made = save_release(tmp_path / "made", **parts, learnt=Learnt(encoders))
     assert set(made.digests) - set(bare.digests) == {"encoders"}
     assert made.features.names == (*bare.features.names, *encoders.names)
     (tmp_path / "made" / "encoders" / "projections.npz").write_bytes(b"other")

@@ -121,6 +121,6 @@ def test_a_database_that_is_locked_is_not_waited_for_longer_than_told(sqlite_sto
         with pytest.raises(ServiceDown, match="in time"):
             sqlite_store.add_decision(decision, patience=0.05)
         with pytest.raises(ServiceDown, match="busy"):  # at once: the writer has waited that long already
-            sqlite_store.add_decision(dataclasses.replace(decision, decision_id="d2"), patience=0.05)
+            sqlite_store.add_decision(dataclasses.replace(decision, decision_id="d2"), patience=0.01)
     sqlite_store.add_decision(decision)
     assert sqlite_store.course("ada").sessions["decision_id"].to_list() == ["d1"]

@@ -1,0 +1,1 @@
+"""Decisions that are kept: one or several, asked again, explained, overridden."""
