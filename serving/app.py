@@ -79,10 +79,10 @@ def create_app(
     app.state.modes = calls.modes  # now, so that one that cannot be served does not start
     in_time = Deadline(settings.deadline_seconds)
     for route in POSTED:
-        call = watch.counted(route.name, getattr(calls, route.name))
         otherwise = getattr(calls, f"{route.name}_otherwise", None)
         run = in_time.guard(otherwise) if otherwise else run_in_threadpool
-        app.add_api_route(f"/v1/{route.path}", _endpoint(route, call, settings, clock, run), methods=["POST"])
+        answering = _endpoint(route, getattr(calls, route.name), settings, clock, watch.counted(route.path, run))
+        app.add_api_route(f"/v1/{route.path}", answering, methods=["POST"])
     for path, told in (("/v1/release", calls.about), ("/v1/therapy", calls.therapy), ("/openapi.json", calls.openapi)):
         app.add_api_route(path, _told(told), methods=["GET"])
     add_page(app)

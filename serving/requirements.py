@@ -2,9 +2,9 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import files, packages_distributions, version
 from importlib.util import resolve_name
 from pathlib import Path
 
@@ -15,10 +15,26 @@ BY_NAME_ONLY = ("psycopg2",)  # imported by SQLAlchemy when a URL says so
 
 def pinned_requirements(module: str) -> list[str]:
     """``name==version`` of every distribution that a module of ours imports, also through others of ours."""
-    names = {name.partition(".")[0] for name in _reached(module)} | set(BY_NAME_ONLY)
-    known = packages_distributions()
-    found = {known[name][0] for name in names - set(sys.stdlib_module_names) - set(ROOMS) if name in known}
+    found = {name for reached in (*_reached(module), *BY_NAME_ONLY) for name in _holders(reached)}
     return sorted(f"{name}=={version(name)}" for name in found)
+
+
+def _holders(module: str) -> set[str]:
+    """The distributions a module is from; several share one name at the top, such as ``opentelemetry``."""
+    top = module.partition(".")[0]
+    if top in sys.stdlib_module_names or top in ROOMS:
+        return set()
+    holders = set(_top_level().get(top, ()))
+    return holders if len(holders) <= 1 else {name for name in holders if _holds(name, module.replace(".", "/"))}
+
+
+@cache
+def _top_level() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def _holds(distribution: str, path: str) -> bool:
+    return any(file.as_posix() in {f"{path}.py", f"{path}/__init__.py"} for file in files(distribution) or ())
 
 
 def _reached(module: str) -> set[str]:

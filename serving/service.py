@@ -1,5 +1,6 @@
 """The bundle's service: the ``/v1`` calls under BentoML, which adds health and metrics."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from serving.settings import read_settings
 from serving.tether import end_with_parent
 from serving.watching.logs import log_as_json
 from serving.watching.process import WatchedProcess, process_watch
+from serving.watching.traces import check_protocol
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
 LAST_MORNING = "2025-12-31T09:00:00Z"
@@ -99,7 +101,7 @@ class PosologyService:
             release, self.store, settings, clock=utc_now, doorman=door.doorman, watch=process_watch()
         )
         self.modes: Modes = app.state.modes
-        process_watch().store_answers = self.__is_ready__
+        process_watch().store_answers = self._database_answers
         if settings.ready:
             settings.ready.touch()
 
@@ -109,6 +111,7 @@ class PosologyService:
         """Refuse to start without token or store, before a worker is started again and again."""
         log_as_json()
         read_settings()
+        check_protocol(os.environ)
 
     @bentoml.on_shutdown
     def close(self) -> None:
@@ -125,8 +128,9 @@ class PosologyService:
         A balancer must not take all services away because their database is gone: patients get the safe default.
         BentoML asks in a thread, and only once the release is loaded.
         """
-        if self.store.journal is not None:
-            return True
+        return self.store.journal is not None or self._database_answers()
+
+    def _database_answers(self) -> bool:
         try:
             self.store.check()
         except ServiceDown:
@@ -146,7 +150,7 @@ service = bentoml.service(
     name="posology",
     workers=1,
     traffic={"timeout": 30},
-    logging={"access": {"request_content_type": False}},  # it would be logged as it came
+    logging={"access": {"enabled": False}},  # calls are logged by ``Watched``
     service_class=GuardedService,
 )(PosologyService)
 service.mount_asgi_app(door, path="/")

@@ -18,6 +18,7 @@ def serve(
 ) -> None:
     """Serve the champion's bundle until stopped (Ctrl-C)."""
     from flows.champion import champion_served
+    from flows.cli.welcome import show_welcome
     from posology.therapy_file import load_therapy
 
     known = here(home)
@@ -26,8 +27,7 @@ def serve(
         with progress("Starting") as step:
             step("Start the service")
             served = stack.enter_context(champion_served(known.home, known.settings, name, port=port))
-        out.print(f"{served.release} answers at {served.url} (POST {served.url}/v1/recommend)")
-        out.print(f"Callers send: Authorization: Bearer TOKEN; the token is in {served.token_place}")
+        show_welcome(served)
         out.print("What is promoted meanwhile takes over by itself. Stop with Ctrl-C.")
         served.tell = out.print
         served.wait()

@@ -18,13 +18,18 @@ class Call:
         path: one of the service's, or ``other``.
         request_id: the caller's ``X-Request-ID``, or one made here.
         began: monotonic seconds at its arrival.
-        about: of its answer what may be told: release, source, reasons.
+        about: of its answer what may be told.
     """
 
     path: str
     request_id: str
     began: float
     about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """As it is counted: ``recommend`` for ``/v1/recommend``."""
+        return self.path.removeprefix("/v1/")
 
 
 CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)

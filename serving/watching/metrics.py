@@ -5,11 +5,18 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from serving.alarms import Alarm
+
 SECONDS = (0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+OUTCOMES = ("received", "conflict", "refused", "failed")
 
 
 class Metrics:
     """The counts of one process; with several workers BentoML's ``/metrics`` adds them up.
+
+    What an alert waits for is there at zero from the start: Prometheus sees no increase in a series that begins at one.
 
     Args:
         registry: where they are found; None in the service, whose counts are
@@ -56,10 +63,14 @@ class Metrics:
         )
         self.store_up = Gauge(
             "posology_store_up",
-            "Whether the store answered when it was last asked, which every scrape does.",
+            "Whether the database answered when it was last asked, which every scrape does.",
             multiprocess_mode="livemostrecent",
             registry=registry,
         )
+        for outcome in OUTCOMES:
+            self.feedback.labels(outcome)
+        for code in (*Alarm, "ALARM"):
+            self.alarms.labels(str(code))
         self.release_info = Gauge(
             "posology_release_info",
             "1 for the release that is served.",

@@ -2,8 +2,11 @@
 
 import os
 from functools import cache
+from pathlib import Path
 
 import anyio
+import psutil
+from prometheus_client.multiprocess import mark_process_dead
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.watching.metrics import Metrics
@@ -17,6 +20,7 @@ STORE_ANSWERS_WITHIN_SECONDS = 2
 @cache
 def process_watch() -> Watch:
     """The one watch of this process: Prometheus' multiprocess mode has one file of counts for each."""
+    _forget_the_dead(os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
     return Watch(Metrics(None), traces_of(os.environ))
 
 
@@ -25,12 +29,23 @@ class WatchedProcess(Watched):
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(app, process_watch())
+        self._one_at_a_time = anyio.CapacityLimiter(1)  # a database that hangs must not take the threads of calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the call on."""
         if scope["type"] == "http" and scope["path"] == "/metrics":
             is_up = False
             with anyio.move_on_after(STORE_ANSWERS_WITHIN_SECONDS):
-                is_up = await anyio.to_thread.run_sync(self._watch.store_answers, abandon_on_cancel=True)
+                is_up = await anyio.to_thread.run_sync(
+                    self._watch.store_answers, abandon_on_cancel=True, limiter=self._one_at_a_time
+                )
             self._watch.metrics.store_up.set(is_up)
         await super().__call__(scope, receive, send)
+
+
+def _forget_the_dead(folder: str | None) -> None:
+    """Without the gauges of workers that were killed: their calls in flight would count for ever."""
+    for file in Path(folder).glob("gauge_live*.db") if folder else ():
+        pid = int(file.stem.rpartition("_")[2])
+        if not psutil.pid_exists(pid):
+            mark_process_dead(pid, folder)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+SPOKEN = "http/protobuf"
 QUIET: dict[str, Any] = {"record_exception": False, "set_status_on_exception": False}  # its text may hold data
 
 
@@ -75,19 +76,22 @@ class Traces:
             self._provider.shutdown()
 
 
+def check_protocol(environment: Mapping[str, str]) -> None:
+    """Raise ``SettingsError`` when the variables ask for another protocol than OTLP over HTTP, as protobuf."""
+    protocol = next((environment[name] for name in PROTOCOLS if environment.get(name)), SPOKEN)
+    if _are_wanted(environment) and protocol != SPOKEN:
+        raise SettingsError(f"{PROTOCOLS[1]}: expected {SPOKEN}, which this service speaks; got {protocol}")
+
+
 def traces_of(environment: Mapping[str, str]) -> Traces:
     """What makes and exports spans as the environment says; nothing when it names no receiver.
 
     Raises:
-        SettingsError: the variables ask for another protocol than OTLP over HTTP.
+        SettingsError: the variables ask for another protocol.
     """
-    if not any(environment.get(name) for name in ENDPOINTS):
+    check_protocol(environment)
+    if not _are_wanted(environment):
         return Traces()
-    if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or environment.get("OTEL_TRACES_EXPORTER") == "none":
-        return Traces()
-    protocol = next((environment[name] for name in PROTOCOLS if environment.get(name)), "http/protobuf")
-    if protocol != "http/protobuf":
-        raise SettingsError(f"{PROTOCOLS[1]}: expected http/protobuf, which this service speaks; got {protocol}")
 
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -98,3 +102,8 @@ def traces_of(environment: Mapping[str, str]) -> Traces:
     provider = TracerProvider(resource=named)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return Traces(provider)
+
+
+def _are_wanted(environment: Mapping[str, str]) -> bool:
+    is_off = environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return any(map(environment.get, ENDPOINTS)) and not is_off and environment.get("OTEL_TRACES_EXPORTER") != "none"

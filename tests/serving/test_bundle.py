@@ -1,5 +1,6 @@
 """A real Bento: built, served as a process of its own, asked and stopped."""
 
+import json
 import subprocess
 import sys
 import time
@@ -97,6 +98,8 @@ def test_only_health_is_open(served: Served) -> None:
     metrics = httpx.get(f"{served.url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert metrics.status_code == 200
     assert "bentoml_" in metrics.text
+    assert "posology_store_up 1.0" in metrics.text
+    assert 'posology_alarms_total{event="NOT_KEPT"} 0.0' in metrics.text
 
 
 def test_a_token_added_beside_opens_its_calls_and_no_others(served: Served, store_url: str) -> None:
@@ -137,9 +140,13 @@ def test_what_is_sent_neither_grows_the_metrics_nor_stands_in_the_log(served: Se
         decided = client.post("/v1/recommend", json={"user_id": "p-1", "context": {"sleep_hours": 6.190311}}).json()
         came = {"decision_id": decided["decision_id"], "score": 81.190311, "completed": True, "comment": "Zq7X hurts"}
         assert client.post("/v1/feedback", json=came).status_code == 200
-        assert "Zq7X" not in client.get("/metrics").text
+        exposed = client.get("/metrics").text
+    assert "Zq7X" not in exposed
+    assert 'posology_feedback_total{outcome="received"} 1.0' in exposed
+    assert 'posology_calls_total{call="other",status="401"}' in exposed
     said = log.read_text()
-    assert said
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert [line["decision_id"] for line in lines if line.get("call") == "recommend"] == [decided["decision_id"]]
     assert not [secret for secret in ("Zq7X", "190311", TOKEN) if secret in said]
 
 
@@ -224,3 +231,7 @@ def test_the_service_needs_no_orchestrator_tracker_or_validator() -> None:
     names = {requirement.partition("==")[0].lower() for requirement in pinned_requirements("serving.service")}
     assert not names & forbidden
     assert {"bentoml", "fastapi", "sqlalchemy", "psycopg2-binary", "polars", "catboost"} <= names
+    assert {
+        "opentelemetry-sdk",
+        "opentelemetry-exporter-otlp-proto-http",
+    } <= names  # many packages, one name at the top
