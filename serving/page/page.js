@@ -3,16 +3,8 @@
 
 const SHOWN = 15; // contents in a chart
 const DAY = 24 * 3600 * 1000;
-const CODES = {
-  CAP_ROW: "given too often in a row",
-  CAP_MINUTES: "would exceed the minutes of a day",
-  CAP_SHARE: "its kind was given too often lately",
-  INACTIVE: "not active at this time",
-  NOT_OFFERED: "not among the candidates",
-  NO_FIRST_STATUS: "the patient was never measured",
-  NOTHING_ELSE: "nothing but the safe default is left",
-  PREDICTION_FAILED: "the prediction failed",
-};
+const MOVED = 8; // parts of a prediction told one by one
+const BY = { model: "The model chose", safe_default: "The safe default is", schedule: "The standard schedule gives" };
 
 const $ = (selector, within = document) => within.querySelector(selector);
 let token = "";
@@ -37,10 +29,15 @@ function draw(name, about = {}, text = "") {
 async function ask(path, body) {
   const headers = { Authorization: `Bearer ${token}` };
   if (body) headers["Content-Type"] = "application/json";
-  const told = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) });
+  const sent = { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body) };
+  const told = await fetch(path, sent).catch(() => refuse("the service does not answer"));
   const answer = await told.json().catch(() => ({}));
-  if (!told.ok) throw Object.assign(new Error(answer.error?.message || `status ${told.status}`), answer.error);
+  if (!told.ok) refuse(answer.error?.message || `status ${told.status}`, answer.error?.field);
   return answer;
+}
+
+function refuse(message, field) {
+  throw Object.assign(new Error(message), { field });
 }
 
 function trouble(error) {
@@ -48,11 +45,15 @@ function trouble(error) {
   box.hidden = !error;
   box.textContent = error ? [error.field, error.message].filter(Boolean).join(": ") : "";
   for (const marked of document.querySelectorAll("[aria-invalid]")) marked.removeAttribute("aria-invalid");
-  const place = error?.field && [...document.querySelectorAll("[data-path]")].find((one) => pathOf(one) === error.field);
+  const place = error?.field && [...document.querySelectorAll("[data-kind]")].find((one) => pathOf(one) === error.field);
   if (place) {
-    place.setAttribute("aria-invalid", "true");
-    place.focus();
+    mark(place);
   }
+}
+
+function mark(place) {
+  place.setAttribute("aria-invalid", "true");
+  place.focus();
 }
 
 // --- the form, as the therapy declares it ----------------------------------------------------------------------
@@ -70,7 +71,7 @@ function field(name, column, about = {}) {
 }
 
 function input(id, name, column, about) {
-  const common = { id, name, "data-path": name, "data-kind": column.kind, ...about };
+  const common = { id, name, "data-kind": column.kind, ...about };
   if (column.kind === "category" || column.kind === "boolean") {
     const values = column.values || ["true", "false"];
     return make("select", common, ...["", ...values].map((value) => make("option", { value }, value)));
@@ -99,11 +100,24 @@ const sessionFields = () => [
 
 function addEntry(list, fields, values = {}) {
   const remove = make("button", { type: "button", class: "quiet" }, "Remove");
-  const entry = make("div", { class: "entry" }, make("div", { class: "fields" }, ...fields()), remove);
-  remove.addEventListener("click", () => entry.remove());
+  const entry = make("div", { class: "entry", role: "group" }, make("div", { class: "fields" }, ...fields()), remove);
+  remove.addEventListener("click", () => {
+    entry.remove();
+    nameEntries(list);
+    $(".add", list).focus();
+  });
   $(".rows", list).append(entry);
+  nameEntries(list);
   fill(entry, values);
   return entry;
+}
+
+function nameEntries(list) { // what a screen reader says of each
+  list.querySelectorAll(".entry").forEach((entry, place) => {
+    const name = `${list.dataset.one} ${place + 1}`;
+    entry.setAttribute("aria-label", name);
+    $("button", entry).setAttribute("aria-label", `Remove ${name}`);
+  });
 }
 
 function fill(within, values) {
@@ -128,14 +142,20 @@ function build() {
 
 function valueOf(node) {
   const text = node.value.trim();
+  if (node.validity.badInput) refuse("expected a whole value or none", pathOf(node)); // the browser gives no text then
   if (text === "") return undefined;
   switch (node.dataset.kind) {
     case "number": return Number(text);
     case "boolean": return text === "true";
     case "time": return new Date(text).toISOString();
-    case "embedding": case "series": return text.split(",").map((item) => (item.trim() ? Number(item) : null));
+    case "embedding": case "series": return text.split(",").map((item) => (item.trim() ? numberOf(item, node) : null));
     default: return text;
   }
+}
+
+function numberOf(text, node) {
+  const number = Number(text);
+  return Number.isFinite(number) ? number : refuse("expected numbers, with commas", pathOf(node));
 }
 
 function valuesIn(within) {
@@ -150,19 +170,20 @@ function pathOf(node) {
     const place = entriesOf(list).findIndex((entry) => entry.contains(node));
     if (place >= 0) return `${list}[${place}].${node.name}`;
   }
-  return `${node.closest("fieldset").id}.${node.name}`;
+  return [node.closest("fieldset").id, node.name].filter(Boolean).join(".");
 }
 
 function requestBody() {
   const instrument = therapy.status && therapy.status.instrument;
-  const seed = $("#seed").value;
+  const seed = valueOf($("#seed"));
   return {
     user: valuesIn($("#user")),
     measurements: entriesOf("measurements").map((entry) => ({ instrument, ...valuesIn(entry) })),
     sessions: entriesOf("sessions").map(valuesIn),
     context: valuesIn($("#context")),
     decided_at: new Date().toISOString(),
-    ...(seed === "" ? {} : { seed: Number(seed) }),
+    explain: true,
+    ...(seed === undefined ? {} : { seed }),
   };
 }
 
@@ -212,35 +233,33 @@ const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 const short = (number) => Number(number.toPrecision(3)).toString();
 const interval = (told) => (told ? `${short(told.mean)} (${short(told.low)} to ${short(told.high)})` : "–");
 
-function meaning(code) {
-  const rule = (therapy.safety.rules || []).find((one) => one.code === code);
-  return rule ? rule.because : CODES[code] || "";
-}
-
-const explained = (codes) => codes.map((code) => [code, meaning(code)].filter(Boolean).join(": ")).join("; ");
+const explained = (codes, because) => codes.map((code) => [code, because[code]].filter(Boolean).join(": ")).join("; ");
 
 function show(body, answer) {
-  const by = answer.source === "model" ? "The model chose" : "The safe default is";
-  $("#choice").replaceChildren(`${by} `, make("b", {}, answer.content_id), ` with a chance of ${percent(answer.probability)}.`);
+  const chosen = make("b", {}, answer.content_id);
+  $("#choice").replaceChildren(`${BY[answer.source]} `, chosen, ` with a chance of ${percent(answer.probability)}.`);
   $("#why").textContent = [
-    answer.patient_sentence,
-    answer.reasons.length ? `Reasons: ${explained(answer.reasons)}.` : "",
+    answer.reasons.length ? `Reasons: ${explained(answer.reasons, answer.because)}.` : "",
     `Release ${answer.release}, seed ${answer.seed}.`,
   ].filter(Boolean).join(" ");
+  $("#message").hidden = !answer.message;
+  $("#message q").textContent = answer.message;
   showCharts(answer);
   showRanking(answer);
-  showBlocked(answer.ranking.filter((row) => !row.eligible));
-  showContributions(answer);
+  showBlocked(answer);
+  showContributions(answer.explanation || {});
   const again = { ...body, seed: answer.seed };
   $("#request").textContent = JSON.stringify(again, null, 2);
   $("#raw").textContent = JSON.stringify(answer, null, 2);
   $("#curl").textContent = curlOf(again);
+  $("#copied").textContent = "";
   $("#details").hidden = false;
 }
 
 function curlOf(body) {
   const quoted = JSON.stringify(body).replaceAll("'", "'\\''");
-  return `curl -s ${location.origin}/v1/rank -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '${quoted}'`;
+  const address = new URL("v1/rank", location.href);
+  return `curl -s '${address}' -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '${quoted}'`;
 }
 
 function showRanking(answer) {
@@ -248,16 +267,26 @@ function showRanking(answer) {
   const names = { feedback: "feedback F", status: therapy.status ? `final ${therapy.status.instrument}` : "status" };
   const heads = ["content", "chance", ...has.map((kind) => names[kind])];
   $("#ranking thead tr").replaceChildren(...heads.map((text) => make("th", { scope: "col" }, text)));
-  const rows = answer.ranking.filter((row) => row.eligible).map((row) =>
-    make("tr", { class: row.content_id === answer.content_id ? "chosen" : undefined },
-      make("td", {}, row.content_id), make("td", {}, percent(row.probability)),
-      ...has.map((kind) => make("td", {}, interval(row[kind])))));
+  const rows = answer.ranking.filter((row) => row.eligible).map((row) => {
+    const is = row.content_id === answer.content_id ? { class: "chosen", "aria-current": "true" } : {};
+    const chance = make("td", {}, bar(row.probability), percent(row.probability));
+    const head = make("th", { scope: "row" }, row.content_id);
+    return make("tr", is, head, chance, ...has.map((kind) => make("td", {}, interval(row[kind]))));
+  });
   $("#ranking tbody").replaceChildren(...rows);
 }
 
-function showBlocked(rows) {
+function bar(share) {
+  const svg = draw("svg", { class: "bar", viewBox: "0 0 100 10", preserveAspectRatio: "none", "aria-hidden": "true" });
+  svg.append(draw("rect", { width: 100 * share, height: 10, class: "mean" }));
+  return svg;
+}
+
+function showBlocked({ ranking, because }) {
+  const rows = ranking.filter((row) => !row.eligible);
+  const told = rows.map((row) => make("li", {}, make("b", {}, row.content_id), ` ${explained(row.reasons, because)}`));
   $("#blocked").hidden = rows.length === 0;
-  $("#blocked ul").replaceChildren(...rows.map((row) => make("li", {}, make("b", {}, row.content_id), ` ${explained(row.reasons)}`)));
+  $("#blocked ul").replaceChildren(...told);
 }
 
 function showCharts(answer) {
@@ -298,8 +327,20 @@ function chart(kind, rows, chosen) {
   return svg;
 }
 
-function showContributions(_answer) {
-  $("#contributions").hidden = true;
+function showContributions(explanation) {
+  const names = { feedback: "Feedback F", status: therapy.status ? `Final ${therapy.status.instrument}` : "Status" };
+  const tables = Object.keys(names).filter((kind) => explanation[kind]).map((kind) => parts(names[kind], explanation[kind]));
+  $("#contributions").hidden = tables.length === 0;
+  $("#contributions div").replaceChildren(...tables);
+}
+
+function parts(caption, contributions) {
+  const [moved, usual] = [contributions.slice(0, -1), contributions.at(-1)];
+  const rest = moved.slice(MOVED).reduce((sum, part) => sum + part.adds, 0);
+  const others = moved.length > MOVED ? [{ name: `${moved.length - MOVED} others`, adds: rest }] : [];
+  const rows = [...moved.slice(0, MOVED), ...others, usual].map(({ name, adds }) =>
+    make("tr", {}, make("th", { scope: "row" }, name.replaceAll("_", " ")), make("td", {}, (adds > 0 ? "+" : "") + short(adds))));
+  return make("table", {}, make("caption", {}, caption), make("tbody", {}, ...rows));
 }
 
 // --- what is pressed ----------------------------------------------------------------------------------------------
@@ -308,11 +349,13 @@ async function open() {
   try {
     token = $("#token").value.trim();
     therapy = await ask("v1/therapy");
-    $("#served").textContent = `${therapy.title}. Nothing you enter here is kept: the page asks POST /v1/rank, which writes nothing.`;
+    $("#served").textContent = `${therapy.title}. `;
     randomExample();
     $("#work").hidden = false;
   } catch (error) {
+    $("#work").hidden = true;
     trouble(error);
+    mark($("#token"));
   }
 }
 
@@ -325,6 +368,16 @@ async function decide() {
     $("#answer").scrollIntoView({ block: "nearest" });
   } catch (error) {
     trouble(error);
+  }
+}
+
+async function copy() {
+  try {
+    await navigator.clipboard.writeText($("#curl").textContent);
+    $("#copied").textContent = "Copied.";
+  } catch {
+    getSelection().selectAllChildren($("#curl")); // no clipboard without TLS
+    $("#copied").textContent = "Selected; copy it with the keyboard.";
   }
 }
 
@@ -348,5 +401,5 @@ whenSent("#patient", decide);
 $("#example").addEventListener("click", randomExample);
 $("#measurements .add").addEventListener("click", () => addEntry($("#measurements"), measurementFields));
 $("#sessions .add").addEventListener("click", () => addEntry($("#sessions"), sessionFields));
-$("#copy").addEventListener("click", () => navigator.clipboard.writeText($("#curl").textContent));
+$("#copy").addEventListener("click", copy);
 tokenOfAddress();
