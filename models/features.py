@@ -11,6 +11,7 @@ import polars as pl
 
 from models.contents import ContentArrays
 from models.course import courses_of
+from models.encode import encode, encode_values, encoded_columns, names_of
 from models.encoders import NO_ENCODERS, Encoders
 from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Courses, fold
 from models.one_course import OneCourse, microseconds
@@ -19,7 +20,7 @@ from models.state import Catalogue
 from posology.errors import TableError
 from posology.safety import RecentDoses
 from posology.tables import Tables
-from posology.therapy import Columns, Therapy
+from posology.therapy import Therapy
 
 PLACE = "content"  # the feature that says which content, by place
 EXPECTED = (*COURSE, *CANDIDATE).index("expected_answer")
@@ -59,7 +60,7 @@ class Features:
     def names(self) -> tuple[str, ...]:
         """Names of the columns, in order."""
         per_number = (f"{number}_{name}" for number in self.contents.number_names for name in PER_NUMBER)
-        encoded = (*_names(self.therapy.user), *_names(self.therapy.context), *_names(self.therapy.content))
+        encoded = (*names_of(self.therapy.user), *names_of(self.therapy.context), *names_of(self.therapy.content))
         folded = [*COURSE, *CANDIDATE]
         folded[EXPECTED] = LEARNT if self.prior else folded[EXPECTED]
         return (*folded, *per_number, PLACE, *encoded, *self.encoders.names)
@@ -67,7 +68,7 @@ class Features:
     @cached_property
     def course_names(self) -> tuple[str, ...]:
         """Names of the columns that are the same whatever is given."""
-        return (*COURSE, *_names(self.therapy.user), *_names(self.therapy.context))
+        return (*COURSE, *names_of(self.therapy.user), *names_of(self.therapy.context))
 
     def of_given(self, tables: Tables, sessions: np.ndarray) -> np.ndarray:
         """(n, n_features) of the contents given in these rows of the sessions table, each row once.
@@ -101,7 +102,7 @@ class Features:
     @property
     def need_tables(self) -> bool:
         """Whether more of a course is looked at than ``OneCourse`` holds."""
-        return bool(self.encoders.fitted) or self.prior is not None
+        return bool(self.encoders.fitted)
 
     def _given(self, courses: Courses, tables: Tables, sessions: np.ndarray) -> np.ndarray:
         matrix = np.empty((sessions.size, len(self.names)), order="F")  # column by column, as tables are
@@ -112,13 +113,14 @@ class Features:
     def _courses(self, tables: Tables) -> Courses:
         """The courses of all users, with the F that was usual of what they answered to."""
         courses = courses_of(self.therapy, tables, self.contents)
-        if self.prior is None:
-            return courses
-        answered = np.isfinite(courses.feedback) & (courses.feedback != self._catalogue.silence)
-        sessions = np.flatnonzero(answered & (courses.content >= 0))
-        if sessions.size:
+        if self.prior is not None and (sessions := self._answered(courses)).size:
             courses.usual[sessions] = self.prior.expect(self._plain._given(courses, tables, sessions), self.names)
         return courses
+
+    def _answered(self, courses: Courses) -> np.ndarray:
+        """The sessions that told something of the patient."""
+        answered = np.isfinite(courses.feedback) & (courses.feedback != self._catalogue.silence)
+        return np.flatnonzero(answered & (courses.content >= 0))
 
     @cached_property
     def _plain(self) -> "Features":
@@ -136,16 +138,32 @@ class Features:
 
         As ``of_candidates``, bit for bit; not where features ``need_tables``.
         """
-        contents = self._matrix_of_contents
-        matrix = np.empty((contents.shape[0], len(self.names)))
-        courses = course.until(microseconds(now), self.contents)
+        user = encode_values(course.user, self.therapy.user)
+        courses = self._with_usual(course.until(microseconds(now), self.contents), course, user)
+        matrix = np.empty((self._matrix_of_contents.shape[0], len(self.names)))
         before = self._fold(courses, np.array([courses.decided.size - 1]), matrix, all_candidates=True)
-        known = _encode_values(course.user, self.therapy.user) + _encode_values(context, self.therapy.context)
-        end = matrix.shape[1] - contents.shape[1]
-        matrix[:, end - len(known) - 1] = np.arange(contents.shape[0])
-        matrix[:, end - len(known) : end] = known
-        matrix[:, end:] = contents
+        known = user + encode_values(context, self.therapy.context)
+        self._join_known(matrix, known, np.arange(matrix.shape[0]))
         return matrix, RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
+
+    def _with_usual(self, courses: Courses, course: OneCourse, user: list[float]) -> Courses:
+        """One course, with the F that was usual of what the user answered to."""
+        if self.prior is not None and (sessions := self._answered(courses)).size:
+            matrix = np.empty((sessions.size, len(self.names)), order="F")
+            self._plain._fold(courses, sessions, matrix, all_candidates=False)
+            known = np.column_stack([np.tile(user, (sessions.size, 1)), course.context[sessions]])
+            self._plain._join_known(matrix, known, courses.content[sessions])
+            courses.usual[sessions] = self.prior.expect(matrix, self.names)
+        return courses
+
+    def _join_known(self, matrix: np.ndarray, known: np.ndarray | list[float], places: np.ndarray) -> None:
+        """Write place, U and context (known) and C into the last columns; see ``_join``."""
+        contents, wide = self._matrix_of_contents[places], np.shape(known)[-1]
+        end = matrix.shape[1] - contents.shape[1]
+        matrix[:, end - wide - 1] = places
+        matrix[:, end - wide : end] = known
+        matrix[:, end:] = contents
+        self._add_usual(matrix)
 
     @cached_property
     def _matrix_of_contents(self) -> np.ndarray:
@@ -178,12 +196,18 @@ class Features:
         self, matrix: np.ndarray, tables: Tables, users: np.ndarray, sessions: np.ndarray, places: np.ndarray
     ) -> None:
         """Write what the fold does not tell into the last columns: the place, U, context, C, and what is encoded."""
-        user, context = _encode(tables.users, self.therapy.user), _encode(tables.sessions, self.therapy.context)
+        user, context = (
+            encoded_columns(tables.users, self.therapy.user),
+            encoded_columns(tables.sessions, self.therapy.context),
+        )
         told = ((user, users), (context, sessions), (self._encoded_contents, places))
         columns = [places, *(column[rows] for encoded, rows in told for column in encoded)]
         columns += self.encoders.columns(tables, self.contents.table, users=users, sessions=sessions, places=places)
         for number, column in enumerate(columns, start=len(self.names) - len(columns)):
             matrix[:, number] = column
+        self._add_usual(matrix)
+
+    def _add_usual(self, matrix: np.ndarray) -> None:
         if self.prior and len(matrix):
             matrix[:, EXPECTED] += self.prior.expect(matrix, self.names)
 
@@ -198,42 +222,4 @@ class Features:
 
     @cached_property
     def _encoded_contents(self) -> list[np.ndarray]:
-        return _encode(self.contents.table, self.therapy.content)
-
-
-def _names(columns: Columns) -> list[str]:
-    names: list[str] = []
-    for name, column in columns.items():
-        if column.kind == "category":
-            names += [f"{name}={value}" for value in column.values or ()]
-        elif column.kind in {"number", "boolean"}:
-            names.append(name)
-    return names
-
-
-def encode(frame: pl.DataFrame, columns: Columns) -> np.ndarray:
-    """(n, n_names) declared columns as numbers; what is missing is NaN, words and pictures are left out."""
-    encoded = _encode(frame, columns)
-    return np.column_stack(encoded) if encoded else np.zeros((frame.height, 0))
-
-
-def _encode(frame: pl.DataFrame, columns: Columns) -> list[np.ndarray]:
-    encoded: list[np.ndarray] = []
-    for name, column in columns.items():
-        if column.kind == "category":
-            encoded += [frame[name].eq(value).cast(pl.Float64).to_numpy() for value in column.values or ()]
-        elif column.kind in {"number", "boolean"}:
-            encoded.append(frame[name].cast(pl.Float64).to_numpy())
-    return encoded
-
-
-def _encode_values(values: Mapping[str, Any], columns: Columns) -> list[float]:
-    """``_encode`` of one row."""
-    encoded: list[float] = []
-    for name, column in columns.items():
-        value = values.get(name)
-        if column.kind == "category":
-            encoded += [np.nan if value is None else float(value == each) for each in column.values or ()]
-        elif column.kind in {"number", "boolean"}:
-            encoded.append(np.nan if value is None else float(value))
-    return encoded
+        return encoded_columns(self.contents.table, self.therapy.content)

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.contents import ContentArrays
 from models.course import MICROSECONDS_PER_DAY, feedback_known
+from models.encode import encode
 from models.fold import Courses
 from posology.tables import Tables
 from posology.therapy import Therapy
@@ -32,6 +33,7 @@ class OneCourse:
         measured, score: (n_readings,)
         decided: (n_sessions,)
         content_ids: (n_sessions,) what was given.
+        context: (n_sessions, n_names) the context of each decision as numbers, see ``models.encode``.
         known, feedback: (n_sessions,) when F was known, and F, see ``models.course.feedback_known``.
     """
 
@@ -41,6 +43,7 @@ class OneCourse:
     score: np.ndarray
     decided: np.ndarray
     content_ids: Sequence[str]
+    context: np.ndarray
     known: np.ndarray
     feedback: np.ndarray
 
@@ -58,6 +61,7 @@ class OneCourse:
             score=tables.measurements["score"].to_numpy(writable=True),
             decided=_whole(sessions["decided_at"].to_numpy()),
             content_ids=sessions["content_id"].to_list(),
+            context=encode(sessions, therapy.context),
             known=_whole(came.known_at),
             feedback=came.value,
         )

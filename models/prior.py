@@ -7,6 +7,7 @@ above or below it is the patient's own, see ``models.belief``.
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -14,6 +15,7 @@ import numpy as np
 from catboost import CatBoostRegressor, Pool
 
 from models.predictors.saved import save_catboost
+from models.predictors.trees import Trees
 from models.state import Catalogue
 from posology.errors import CannotDo
 from posology.files import write_whole
@@ -41,10 +43,15 @@ class Prior:
 
     def expect(self, features: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         """(n,) the usual F of (n, n_features) of these names."""
-        columns = [names.index(name) for name in self.names]
-        threads = 1 if features.shape[0] < ROWS_WORTH_THREADS else -1
-        pool = Pool(np.asfortranarray(features[:, columns]), thread_count=threads)
-        return np.asarray(self.usual.predict(pool, thread_count=threads))
+        chosen = features[:, [names.index(name) for name in self.names]]
+        if features.shape[0] < ROWS_WORTH_THREADS:
+            return self._trees.sums(chosen)[:, 0]
+        pool = Pool(np.asfortranarray(chosen), thread_count=-1)
+        return np.asarray(self.usual.predict(pool, thread_count=-1))
+
+    @cached_property
+    def _trees(self) -> Trees:
+        return Trees.of(self.usual)
 
     def of(self, catalogue: Catalogue, content_ids: tuple[str, ...]) -> Catalogue:
         """The contents as the fold takes them, when the usual F is told beside.

@@ -11,6 +11,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from models.course import known_by
+from models.encode import encode_values
 from models.one_course import OneCourse
 from posology.tables import Tables
 from posology.therapy import Therapy
@@ -18,7 +19,8 @@ from posology.therapy import Therapy
 NEVER = np.iinfo(np.int64).min  # NaT
 _SINCE = "WHERE therapy = :therapy AND user_id = :user_id AND revision > :since AND revision <= :until"
 _CHANGES = sa.text(f"""
-    SELECT 'decision', revision, decision_id, decided_at, content_id, NULL, CAST(NULL AS DOUBLE PRECISION)
+    SELECT 'decision', revision, decision_id, decided_at, content_id, CAST(context AS TEXT),
+        CAST(NULL AS DOUBLE PRECISION)
         FROM decisions {_SINCE}
     UNION ALL SELECT 'reading', revision, instrument, measured_at, NULL, NULL, score FROM measurements {_SINCE}
     UNION ALL SELECT 'feedback', revision, decision_id, received_at, NULL, CAST(declared AS TEXT), NULL
@@ -33,7 +35,7 @@ class _Change(NamedTuple):
     id: str
     time: int | None
     content: str | None
-    declared: str | None
+    declared: str | None  # context of a decision, F columns of feedback
     score: float | None
 
 
@@ -99,16 +101,19 @@ def _with_decisions(therapy: Therapy, known: KnownCourse, made: Sequence[_Change
     contents = [*course.content_ids, *(intern(str(change.content)) for change in made)]
     times = _times(made)
     known_at, feedback = _feedback(therapy, times, np.full(times.size, NEVER), np.full(times.size, np.nan))
-    decided = np.append(course.decided, times)
+    decided, context = np.append(course.decided, times), np.vstack([course.context, _contexts(therapy, made)])
     known_at, feedback = np.append(course.known, known_at), np.append(course.feedback, feedback)
     if (decided[1:] > decided[:-1]).all():  # in the order of their coming
-        found = replace(course, decided=decided, content_ids=contents, known=known_at, feedback=feedback)
+        found = replace(
+            course, decided=decided, content_ids=contents, context=context, known=known_at, feedback=feedback
+        )
         return replace(known, course=found, decision_ids=ids)
     order = _order(decided, ids)
     found = replace(
         course,
         decided=decided[order],
         content_ids=[contents[place] for place in order],
+        context=context[order],
         known=known_at[order],
         feedback=feedback[order],
     )
@@ -126,6 +131,11 @@ def _with_feedback(therapy: Therapy, known: KnownCourse, came: Sequence[_Change]
     known_at, feedback = course.known.copy(), course.feedback.copy()
     known_at[places], feedback[places] = _feedback(therapy, course.decided[places], _times(came), value)
     return replace(known, course=replace(course, known=known_at, feedback=feedback))
+
+
+def _contexts(therapy: Therapy, made: Sequence[_Change]) -> np.ndarray:
+    told = [encode_values(json.loads(change.declared or "{}"), therapy.context) for change in made]
+    return np.array(told, dtype=float).reshape(len(made), -1)
 
 
 def _feedback(

@@ -54,7 +54,7 @@ def simulate(
     drift: Annotated[float, _strength("Over the calendar: what is liked, and who enrols.")] = 0.0,
     sites: Annotated[float, _strength("Differences between sites.")] = 0.0,
     transfer: Annotated[float, _strength("The way to a second, sicker population.")] = 0.0,
-    dropout: Annotated[float, _strength("Whom little pleases leaves, and is never measured.")] = 0.0,
+    dropout: Annotated[float, _strength("Whom little pleases leaves much sooner.")] = 0.0,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -12,7 +12,7 @@ from typing import Self
 import numpy as np
 import polars as pl
 
-from models.features import encode
+from models.encode import encode
 from models.simulators.log import MICROSECONDS_PER_DAY, Log
 from posology.therapy import Columns
 

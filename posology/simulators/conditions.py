@@ -28,8 +28,7 @@ class Conditions:
             way round.
         transfer: to another population; see ``population.moved``.
         dropout: that tells of recovery. How likely a patient leaves hangs twice
-            as much on how little the contents brought, in the logarithm; who
-            has left comes no more to be measured.
+            as much on how little the contents brought, in the logarithm.
 
     Raises:
         CannotDo: a strength is not from 0 to 1.

@@ -1,7 +1,6 @@
 """The learnt prior: the same wherever it is asked, blind to judges and to the future, and true to what made the log."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -9,6 +8,7 @@ import polars as pl
 import pytest
 
 from models.belief import NOISE_SD, RANK
+from models.choice import choose, score
 from models.contents import ContentArrays
 from models.features import EXPECTED, LEARNT, Features
 from models.learnt import NOTHING_LEARNT, Learnt
@@ -192,6 +192,18 @@ def test_a_policy_is_not_asked_in_other_features_than_its_predictors_know(releas
         release.policy.probabilities(plain)
 
 
-def test_a_release_keeps_it_as_a_part_of_its_own(release, tmp_path: Path):
+def test_one_patient_is_answered_as_among_many(release, log, mci):
+    course = log.of_users([log.sessions["user_id"].value_counts(sort=True)["user_id"][0]])
+    last = course.sessions.row(-1, named=True)
+    before = replace(course, sessions=course.sessions[:-1])
+    context = {name: last[name] for name in mci.context}
+    ranking = choose(release, before, now=last["decided_at"], context=context, seed=1).ranking
+    scored = score(release, course, np.array([course.sessions.height - 1])).probability[0]
+    assert {each.content_id: each.probability for each in ranking} == dict(
+        zip(log.contents["content_id"], scored.tolist(), strict=True)
+    )
+
+
+def test_a_release_keeps_it_as_a_part_of_its_own(release):
     assert "prior" in release.digests
     assert LEARNT in release.features.names

@@ -46,11 +46,14 @@ def test_a_strength_outside_0_to_1_is_refused(switch: str, strength: float) -> N
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_every_switch_changes_what_comes(switch: str, therapy: Therapy) -> None:
+    patients = 600 if switch == "dropout" else 8  # few leave in three weeks
     none, weak, full = (
-        simulate(therapy, patients=8, seed=1, weeks=2, conditions=Conditions(**{switch: strength})).truth.decisions
+        simulate(
+            therapy, patients=patients, seed=1, weeks=2, conditions=Conditions(**{switch: strength})
+        ).truth.decisions
         for strength in (0.0, 0.2, 1.0)
     )
-    assert_frame_equal(none, simulate(therapy, patients=8, seed=1, weeks=2).truth.decisions)
+    assert_frame_equal(none, simulate(therapy, patients=patients, seed=1, weeks=2).truth.decisions)
     assert not none.equals(weak)
     assert not weak.equals(full)
 

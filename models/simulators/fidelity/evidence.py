@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from models.features import encode
+from models.encode import encode
 from models.simulators.fitted import Fitted
 from models.simulators.log import MICROSECONDS_PER_DAY, Log
 from models.simulators.moments import is_drawn

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from models.features import encode
+from models.encode import encode
 from models.simulators.fidelity.evidence import (
     Evidence,
     Series,
