@@ -1,6 +1,5 @@
 """What docs/containers.md shows: a whole Compose file, and no setting that does not exist."""
 
-import os
 import re
 import subprocess
 import time
@@ -83,14 +82,16 @@ def test_the_entrypoint_of_the_image_serves_beyond_the_loopback_as_told(
     env = bento_environment(tmp_path / "bento", {**here, **own})
     started = subprocess.Popen(["bash", bento / "env/docker/entrypoint.sh"], env=env, cwd=tmp_path)
     try:
-        check = [part.replace(":3000", f":{port}") for part in compose["services"]["service"]["healthcheck"]["test"][1:]]
+        check = [
+            part.replace(":3000", f":{port}") for part in compose["services"]["service"]["healthcheck"]["test"][1:]
+        ]
         give_up_at = time.monotonic() + 90
         while subprocess.run(check, capture_output=True, check=False).returncode:
             assert time.monotonic() < give_up_at
             assert started.poll() is None
             time.sleep(0.2)
         listens = [one.laddr for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
-        assert [at.ip for at in listens if at.port == port] == ["0.0.0.0"]  # noqa: S104
+        assert [at.ip for at in listens if at.port == port] == ["0.0.0.0"]
         key = {"Authorization": f"Bearer {TOKEN}"}
         assert httpx.get(f"http://127.0.0.1:{port}/v1/release", headers=key).json()["plan_key"]
         assert (tmp_path / "journal").is_dir()

@@ -15,11 +15,17 @@ from serving.ranking import answer_rank
 
 TOKEN = "a token for tests"
 BROWSERS = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
-QUIET = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
-HOSTILE = "<img src=x onerror=\"window.hurt=1\"><script>window.hurt=1</script>'"
+QUIET = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>\''
 expect.set_options(timeout=30_000)  # the first decision of a process compiles
 
 pytestmark = pytest.mark.slow
@@ -103,7 +109,9 @@ def test_a_decision_is_tried_and_explained(page: Page, release: Release) -> None
     page.get_by_role("button", name="Copy").click()
     expect(page.locator("#copied")).to_have_text("Copied.")
     line = page.evaluate("navigator.clipboard.readText()")
-    told = subprocess.run(["bash", "-c", line], env={"TOKEN": TOKEN, "PATH": "/usr/bin:/bin"}, capture_output=True)
+    told = subprocess.run(
+        ["bash", "-c", line], check=True, env={"TOKEN": TOKEN, "PATH": "/usr/bin:/bin"}, capture_output=True
+    )
     assert json.loads(told.stdout) == answer
 
 
@@ -183,6 +191,6 @@ def _spoilt(answer: dict[str, Any]) -> dict[str, Any]:
         return {**answer, "title": HOSTILE}
     ranking = [{**row, "content_id": HOSTILE} for row in answer["ranking"]]
     parts = [{"name": HOSTILE, "adds": 1.0}, {"name": "usual", "adds": 0.0}]
-    because = {code: HOSTILE for code in answer["because"]}
+    because = dict.fromkeys(answer["because"], HOSTILE)
     told = {"content_id": HOSTILE, "message": HOSTILE, "because": because, "explanation": {"feedback": parts}}
     return {**answer, **told, "ranking": ranking}
