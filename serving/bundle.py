@@ -16,6 +16,16 @@ from serving.requirements import ROOMS, ROOT, pinned_requirements
 
 SERVICE = "serving.service"
 QUIET = {"BENTOML_DO_NOT_TRACK": "True"}
+STATE = "/var/lib/posology"  # of a container: what must outlive it, when there is a volume
+IN_A_CONTAINER = {
+    **QUIET,
+    "BENTOML_HOST": "0.0.0.0",  # noqa: S104 - nobody reaches a container's loopback
+    "POSOLOGY_JOURNAL": f"{STATE}/journal",
+    "POSOLOGY_PLAN_KEY": f"{STATE}/plan.key",
+    "OMP_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+}
+MAKE_STATE = f"#!/bin/sh\nset -e\ninstall -d -o bentoml -g bentoml -m 700 {STATE}\n"
 
 
 def build_bundle(release_folder: Path, *, bento_home: Path) -> str:
@@ -55,7 +65,10 @@ def _assemble(context: Path, release_folder: Path, name: str) -> None:
         "name": name,
         "include": ["**"],
         "python": {"packages": pinned_requirements(SERVICE), "lock_packages": False},
+        "docker": {"setup_script": "./make_state.sh"},
+        "envs": [{"name": name, "value": value} for name, value in IN_A_CONTAINER.items()],
     }
+    (context / "make_state.sh").write_text(MAKE_STATE, encoding="utf-8")
     (context / "bentofile.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
 
 

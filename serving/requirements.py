@@ -1,12 +1,15 @@
-"""What a module needs to be imported: the distributions it imports, pinned as they are installed."""
+"""What a module needs to be imported: the distributions it imports and all they need, pinned as they are installed."""
 
 import ast
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.metadata import files, packages_distributions, version
+from importlib.metadata import files, packages_distributions, requires, version
 from importlib.util import resolve_name
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("posology", "models", "serving")  # what travels in a bundle
@@ -14,27 +17,43 @@ BY_NAME_ONLY = ("psycopg2",)  # imported by SQLAlchemy when a URL says so
 
 
 def pinned_requirements(module: str) -> list[str]:
-    """``name==version`` of every distribution that a module of ours imports, also through others of ours."""
-    found = {name for reached in (*_reached(module), *BY_NAME_ONLY) for name in _holders(reached)}
-    return sorted(f"{name}=={version(name)}" for name in found)
+    """``name==version`` of every distribution that a module of ours imports, also through others of ours, and needs."""
+    imported = {owner for name in {*_reached(module), *BY_NAME_ONLY} for owner in _owners(name)}
+    return sorted(f"{name}=={version(name)}" for name in _with_what_they_need(imported))
 
 
-def _holders(module: str) -> set[str]:
-    """The distributions a module is from; several share one name at the top, such as ``opentelemetry``."""
+def _owners(module: str) -> Iterator[str]:
+    """The distributions that a module may come from: one, unless several share a namespace and none has it alone."""
     top = module.partition(".")[0]
     if top in sys.stdlib_module_names or top in ROOMS:
-        return set()
-    holders = set(_top_level().get(top, ()))
-    return holders if len(holders) <= 1 else {name for name in holders if _holds(name, module.replace(".", "/"))}
+        return
+    owners = set(_distributions().get(top, ()))
+    path = module.replace(".", "/")
+    yield from (name for name in owners if len(owners) == 1 or {f"{path}.py", f"{path}/__init__.py"} & _files(name))
 
 
 @cache
-def _top_level() -> Mapping[str, list[str]]:
+def _distributions() -> Mapping[str, list[str]]:
     return packages_distributions()
 
 
-def _holds(distribution: str, path: str) -> bool:
-    return any(file.as_posix() in {f"{path}.py", f"{path}/__init__.py"} for file in files(distribution) or ())
+@cache
+def _files(distribution: str) -> frozenset[str]:
+    return frozenset(file.as_posix() for file in files(distribution) or ())
+
+
+def _with_what_they_need(names: set[str]) -> set[str]:
+    """These and what they require on this machine, to the last: a container has what was probed, not what is newest."""
+    seen: set[tuple[str, str]] = set()  # with each extra asked of it
+    waiting = [(canonicalize_name(name), "") for name in names]
+    while waiting:
+        name, extra = waiting.pop()
+        if (name, extra) not in seen:
+            seen.add((name, extra))
+            asked = [Requirement(text) for text in requires(name) or ()]
+            needed = [each for each in asked if each.marker is None or each.marker.evaluate({"extra": extra})]
+            waiting += [(canonicalize_name(each.name), more) for each in needed for more in ("", *each.extras)]
+    return {name for name, _ in seen}
 
 
 def _reached(module: str) -> set[str]:

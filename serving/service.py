@@ -151,6 +151,7 @@ service = bentoml.service(
     workers=1,
     traffic={"timeout": 30},
     logging={"access": {"enabled": False}},  # calls are logged by ``Watched``
+    http={"host": "127.0.0.1"},  # a container is told otherwise, by BENTOML_HOST
     service_class=GuardedService,
 )(PosologyService)
 service.mount_asgi_app(door, path="/")

@@ -19,7 +19,8 @@ _CARE = frozenset({Scope.APP, Scope.CLINICIAN})
 _WATCH = frozenset({Scope.REVIEWER, Scope.OPERATOR})
 
 # Health, and the page a browser loads before anybody could give it a token: nothing of a patient, nothing secret.
-OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/", "/page.css", "/page.js"})
+_PAGE = ("page.css", "page.js", "asking.js", "form.js", "answer.js", "nodes.js")
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/", *(f"/page/{file}" for file in _PAGE)})
 
 # A path that is in neither table is no call, whoever asks.
 PATH_TO_SCOPES: Mapping[str, frozenset[Scope]] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""The page at ``/``: try a decision in the browser and see why. Three files, nothing from elsewhere."""
+"""The page at ``/``: try a decision in the browser and see why. Its own files, nothing from elsewhere."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse
 
 FOLDER = Path(__file__).parent
-PAGE = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
+FILES = ("page.css", "page.js", "asking.js", "form.js", "answer.js", "nodes.js")
+PAGE = {"/": "page.html", **{f"/page/{name}": name for name in FILES}}
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+import yaml
 
 from models.release import Release
 from posology.errors import CannotDo, NotFound, ServiceDown
@@ -18,8 +19,9 @@ from serving import bundle
 from serving.access.scopes import Scope
 from serving.access.token_table import TokenTable
 from serving.access.tokens import draw_token
-from serving.bundle import build_bundle
+from serving.bundle import IN_A_CONTAINER, MAKE_STATE, build_bundle
 from serving.database import open_database
+from serving.page.page import FOLDER
 from serving.probe import probe
 from serving.ranking import answer_rank
 from serving.requirements import pinned_requirements
@@ -100,6 +102,32 @@ def test_only_health_is_open(served: Served) -> None:
     assert "bentoml_" in metrics.text
     assert "posology_store_up 1.0" in metrics.text
     assert 'posology_alarms_total{event="NOT_KEPT"} 0.0' in metrics.text
+
+
+def test_the_page_is_served_before_what_bentoml_has_there(served: Served) -> None:
+    page = httpx.get(served.url)
+    assert page.content == (FOLDER / "page.html").read_bytes()
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert httpx.get(f"{served.url}/page/page.js").headers["Content-Type"].startswith("text/javascript")
+
+
+def test_an_image_of_it_would_have_what_was_probed_and_an_ordinary_user(tag: str, bento_home: Path) -> None:
+    bento = bento_home / "bentos" / Path(*tag.split(":"))
+    lines = (bento / "env" / "docker" / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    assert f"FROM python:{sys.version_info.major}.{sys.version_info.minor}-slim AS base-container" in lines
+    assert [line for line in lines if line.startswith("USER ")] == ["USER bentoml"]
+    assert "EXPOSE 3000" in lines
+    assert set(IN_A_CONTAINER.items()) <= {
+        tuple(line.removeprefix("ARG ").split("=", 1)) for line in lines if "=" in line
+    }
+    assert {f"ENV {name}=${name}" for name in IN_A_CONTAINER} <= set(lines)
+    script = next((bento / "env" / "docker").glob("script__*"))
+    assert script.read_text(encoding="utf-8") == MAKE_STATE
+    assert any(line.endswith(f"./env/docker/{script.name}") for line in lines)
+    about = yaml.safe_load((bento / "bento.yaml").read_text(encoding="utf-8"))
+    assert about["services"][0]["config"]["http"]["host"] == "127.0.0.1"  # where nobody says otherwise
+    wanted = (bento / "env" / "python" / "requirements.txt").read_text(encoding="utf-8").split()
+    assert set(wanted) == set(pinned_requirements("serving.service"))
 
 
 def test_a_token_added_beside_opens_its_calls_and_no_others(served: Served, store_url: str) -> None:
