@@ -72,7 +72,7 @@ def counted(scrape: Callable[[], Samples]) -> Callable[..., float]:
 
 @pytest.fixture
 def live(now: datetime) -> Callable[[Client], str]:
-    """Makes one call of each kind for a patient called zoe-1, which no hexadecimal id can contain; gives the decision's id."""
+    """Makes one call of each kind for zoe-1, whose name is in no hexadecimal id; gives the decision's id."""
 
     def through(client: Client) -> str:
         at = (now - timedelta(days=3)).isoformat()
