@@ -72,16 +72,16 @@ def counted(scrape: Callable[[], Samples]) -> Callable[..., float]:
 
 @pytest.fixture
 def live(now: datetime) -> Callable[[Client], str]:
-    """Makes one call of each kind for a patient called ada; gives the decision's id."""
+    """Makes one call of each kind for zoe-1, whose name is in no hexadecimal id; gives the decision's id."""
 
     def through(client: Client) -> str:
         at = (now - timedelta(days=3)).isoformat()
         client.post(
-            "/v1/users", json={"user_id": "ada", "enrolled_at": at, "consent": True, "age": 50, "sex": "female"}
+            "/v1/users", json={"user_id": "zoe-1", "enrolled_at": at, "consent": True, "age": 50, "sex": "female"}
         )
-        reading = {"user_id": "ada", "measured_at": at, "instrument": "PHQ9", "score": 12}
+        reading = {"user_id": "zoe-1", "measured_at": at, "instrument": "PHQ9", "score": 12}
         client.post("/v1/measurements", json=reading)
-        decided = client.post("/v1/recommend", json={"user_id": "ada", "context": {"sleep_hours": 7}}).json()
+        decided = client.post("/v1/recommend", json={"user_id": "zoe-1", "context": {"sleep_hours": 7}}).json()
         decision_id: str = decided["decision_id"]
         client.post("/v1/activate", json={"decision_id": decision_id})
         client.post("/v1/feedback", json={"decision_id": decision_id, "score": 80, "completed": True})

@@ -57,7 +57,7 @@ def test_a_recommendations_line_names_the_decision_that_replay_takes(
     decision_id = live(watched())
     (line,) = (line for line in lines() if line.get("call") == "recommend")
     assert line["decision_id"] == decision_id
-    assert "ada" not in json.dumps(lines())
+    assert "zoe-1" not in json.dumps(lines())
 
 
 def test_what_is_logged_while_a_call_is_answered_has_its_id_and_no_errors_text(

@@ -104,15 +104,15 @@ def test_nothing_of_a_patient_is_in_a_trace(
     traces = traces_of(environment)
     client = watched(traces)
     live(client)
-    client.post("/v1/rank?user=ada", json=ASK)
-    client.get("/v1/ada")
+    client.post("/v1/rank?user=zoe-1", json=ASK)
+    client.get("/v1/zoe-1")
     monkeypatch.setattr(ranking, "choose", broken)
     client.post("/v1/rank", json=ASK)
-    client.post("/v1/recommend", json={"user_id": "ada", "context": {"sleep_hours": 6.190311}})
+    client.post("/v1/recommend", json={"user_id": "zoe-1", "context": {"sleep_hours": 6.190311}})
     traces.close()
     assert len(receiver.spans()) > 10
     for span in receiver.spans():
-        assert not [word for word in ("ada", "190311", "a token") if word in str(span)]
+        assert not [word for word in ("zoe-1", "190311", "a token") if word in str(span)]
 
 
 def test_a_call_that_fails_is_an_error(
