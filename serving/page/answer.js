@@ -75,13 +75,13 @@ function showCharts(answer) {
   ];
   const figures = kinds.map(([kind, title]) => {
     const rows = answer.ranking.filter((row) => row.eligible && row[kind]).slice(0, SHOWN);
-    return rows.length ? make("figure", {}, make("figcaption", {}, title), chart(kind, rows, answer.content_id)) : "";
+    return rows.length ? make("figure", { tabindex: 0 }, make("figcaption", {}, title), chart(kind, rows, answer.content_id)) : "";
   });
   $("#charts").replaceChildren(...figures);
 }
 
 function chart(kind, rows, chosen) {
-  const [width, left, right, line] = [560, 150, 16, 26];
+  const [width, left, right, line] = [680, 250, 16, 26];
   const height = rows.length * line + 26;
   const low = Math.min(...rows.map((row) => row[kind].low));
   const high = Math.max(...rows.map((row) => row[kind].high));
@@ -98,7 +98,7 @@ function chart(kind, rows, chosen) {
     const y = place * line + line / 2;
     const { mean, low: from, high: to } = row[kind];
     if (row.content_id === chosen) svg.prepend(draw("rect", { x: 0, y: y - line / 2, width, height: line, class: "chosen" }));
-    group.append(draw("text", { x: 6, y: y + 5 }, row.content_id.length > 18 ? `${row.content_id.slice(0, 17)}…` : row.content_id));
+    group.append(draw("text", { x: 6, y: y + 5 }, row.content_id.length > 32 ? `${row.content_id.slice(0, 31)}…` : row.content_id));
     group.append(draw("line", { x1: at(from), x2: at(to), y1: y, y2: y, class: "interval" }));
     group.append(draw("circle", { cx: at(mean), cy: y, r: 5, class: "mean" }));
   });

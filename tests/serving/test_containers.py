@@ -69,7 +69,7 @@ def test_what_waits_for_the_database_is_on_a_volume(compose: dict[str, Any]) -> 
 def test_the_entrypoint_of_the_image_serves_beyond_the_loopback_as_told(
     compose: dict[str, Any], release_folder: Path, tmp_path: Path
 ) -> None:
-    """As in a container, but for the folders: the entrypoint of the bundle, the image's environment, the health check."""
+    """As in a container but for the folders: the bundle's entrypoint, the image's environment, the health check."""
     tag, port = build_bundle(release_folder, bento_home=tmp_path / "bento"), free_port()
     bento = tmp_path / "bento" / "bentos" / Path(*tag.split(":"))
     here = {name: value.replace(STATE, str(tmp_path)) for name, value in IN_A_CONTAINER.items()}

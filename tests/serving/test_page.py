@@ -16,14 +16,8 @@ from serving.ranking import answer_rank
 TOKEN = "a token for tests"
 BROWSERS = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
 QUIET = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 HOSTILE = '<img src=x onerror="window.hurt=1"><script>window.hurt=1</script>\''
 expect.set_options(timeout=30_000)  # the first decision of a process compiles
