@@ -138,7 +138,8 @@ def _driver(url: str) -> Iterator[tuple[Any, str]]:
 
 def _by_driver(connection: Any, mark: str, ids: Sequence[str], commits: Commits) -> None:
     at = int((START - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1e6)
-    insert = f"INSERT INTO feedback VALUES ({', '.join([mark] * 6)})"  # noqa: S608 - marks only
+    columns = "therapy, decision_id, received_at, declared, revision, recorded_at"
+    insert = f"INSERT INTO feedback ({columns}) VALUES ({', '.join([mark] * 6)})"  # noqa: S608 - marks only
     count = f"UPDATE users SET revision = revision + {mark} WHERE therapy = {mark} AND user_id = {mark}"  # noqa: S608
     cursor, done = connection.cursor(), 0
     for size in commits:
