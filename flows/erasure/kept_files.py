@@ -9,19 +9,24 @@ import polars as pl
 
 from flows.erasure.patient import Patient
 from flows.home import Home
+from serving.keeping.settling import UNPLACED
 
 BLOT = b"erased"
 TEXTS = (".html", ".json", ".js", ".csv", ".txt", ".log")
 
 
 def clean_files(home: Home, patient: Patient) -> list[Path]:
-    """Take a patient out of quarantine, evidence and Data Docs; gives the files that changed."""
+    """Take a patient out of quarantine, evidence, Data Docs and what could not be placed; gives the files that changed."""
     changed = []
     for folder in (home.runs, home.docs):
         for file in _files(folder):
             if file.suffix in (".parquet", *TEXTS) and patient.is_in(file):
                 _without_rows(file, patient) if file.suffix == ".parquet" else _blotted(file, patient)
                 changed.append(file)
+    for file in home.journal.rglob(UNPLACED):
+        if patient.is_in(file):
+            _without_lines(file, patient)
+            changed.append(file)
     return changed
 
 
@@ -45,6 +50,11 @@ def _without_rows(file: Path, patient: Patient) -> None:
 def _blotted(file: Path, patient: Patient) -> None:
     content = patient.pattern.sub(BLOT, file.read_bytes())
     _replace(file, lambda partial: partial.write_bytes(content))
+
+
+def _without_lines(file: Path, patient: Patient) -> None:
+    lines = file.read_bytes().splitlines(keepends=True)
+    _replace(file, lambda partial: partial.write_bytes(b"".join(x for x in lines if not patient.pattern.search(x))))
 
 
 def _replace(file: Path, write: Callable[[Path], object]) -> None:

@@ -41,6 +41,8 @@ def template(calm: Therapy, calm_file: Path, calm_data: Path, tmp_path_factory: 
     quarantine.mkdir(parents=True)
     shutil.copy(calm_data / "sessions.parquet", quarantine)
     home.docs.mkdir()
+    (home.journal / "calm").mkdir(parents=True)
+    (home.journal / "calm" / "not-placed.jsonl").write_text(f'{{"user_id":"{WHO}"}}\n{{"user_id":"calm-008"}}\n')
     (home.docs / "index.html").write_text(f"<td>{WHO}</td><td>{DECISIONS[0]}</td><td>calm-0070</td>")
     return home.root
 
@@ -63,6 +65,7 @@ def test_nothing_names_the_patient_afterwards_and_everybody_else_is_there(
     assert receipt.removed["decisions"] == receipt.removed["feedback"] == 8
     assert receipt.learnt == [{"release": release.release, "version": "1", "is": ["candidate"]}]
     assert (home.docs / "index.html").read_text() == "<td>erased</td><td>erased</td><td>calm-0070</td>"
+    assert (home.journal / "calm" / "not-placed.jsonl").read_text() == '{"user_id":"calm-008"}\n'
     (left,) = kept_snapshots(home, "calm")
     check_snapshot(left)
     tables = Tables.read(left.tables, calm)
