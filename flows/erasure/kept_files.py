@@ -16,7 +16,7 @@ TEXTS = (".html", ".json", ".js", ".csv", ".txt", ".log")
 
 
 def clean_files(home: Home, patient: Patient) -> list[Path]:
-    """Take a patient out of quarantine, evidence, Data Docs and what could not be placed; gives the files that changed."""
+    """Take a patient out of quarantine, evidence, Data Docs and the journal; gives the files that changed."""
     changed = []
     for folder in (home.runs, home.docs):
         for file in _files(folder):
