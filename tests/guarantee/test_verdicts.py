@@ -30,7 +30,6 @@ from models.policies import Decisions, Dpo
 from posology import safety
 from posology.errors import NotSigned, Refused
 from posology.simulators import simulate
-from posology.therapy import Therapy
 from posology.therapy_file import load_therapy
 from serving import ranking
 
@@ -152,13 +151,11 @@ def test_a_predictor_learnt_from_shuffled_feedback_is_refused(
 def test_a_shield_that_lost_a_rule_is_refused(
     promotion: Promotion, variant: Variant, params: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rules = safety._rules
+    def all_but_the_first(shield: safety.Shield) -> dict[str, pl.Expr]:
+        _, *kept = shield.therapy.safety.rules
+        return {rule.code: shield.therapy.forbid_expression(rule) for rule in kept}
 
-    def all_but_the_first(therapy: Therapy, contents: pl.DataFrame, situations: pl.DataFrame) -> dict[str, np.ndarray]:
-        lost = therapy.safety.rules[0].code
-        return {code: blocked for code, blocked in rules(therapy, contents, situations).items() if code != lost}
-
-    monkeypatch.setattr(safety, "_rules", all_but_the_first)
+    monkeypatch.setattr(safety.Shield, "_conditions", property(all_but_the_first))
     workspace = variant()
     verdicts = judged(workspace, params)
     assert verdicts["G301"] == "fail"
