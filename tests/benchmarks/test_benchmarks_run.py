@@ -33,7 +33,7 @@ def test_a_benchmark_measures_each_row_in_every_column(name: str) -> None:
     assert all(isinstance(number, float | int) and number > 0 for number in numbers)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_every_off_policy_estimator_has_its_coverage_measured() -> None:
     result = coverage.run(logs=3, patients=60, truth_patients=100)
     assert [row[0] for row in result.rows] == [each.name for each in (*ESTIMATORS, *SEQUENTIAL)]

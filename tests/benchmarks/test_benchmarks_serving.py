@@ -52,7 +52,7 @@ def test_requests_come_when_they_come(server: int) -> None:
     assert found.seconds > 0.02
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_small_growth_measures_every_size() -> None:
     result = growth.run(courses=(10, 60), catalogues=(34, 50, 120), rounds=2, patients=120)
     assert len(result.rows) == 5

@@ -52,7 +52,7 @@ def test_a_trial_without_feedback_is_learned_by_its_status_alone(beat_the_blues:
     assert Verdict.DO_NOT_TRUST not in {figure.verdict for figure in report.figures}
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_twenty_blocks_of_a_training_session_follow_one_another(raw_folder: Raw) -> None:
     therapy, tables = load_therapy(nback.THERAPY), nback.prepare(raw_folder("nback_training"))
     fitted = Fitted.fit(therapy, tables)

@@ -11,7 +11,7 @@ from tests.models.effects.conftest import true_means
 SEEDS = range(500, 510)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_intervals_of_effects_on_f_cover_over_ten_logs():
     mci, held, naive_off, off = load_therapy("mci"), [], [], []
     for seed in SEEDS:

@@ -74,7 +74,7 @@ def on_a_log(mci: Therapy) -> Honesty:
     return honesty(choices, tables, asked, margin=MARGIN, policies={"last-best": LastBest()}, worlds=3)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_a_log_is_given_its_own_simulator_and_told_how_far_to_trust_it(on_a_log: Honesty) -> None:
     assert on_a_log.policies[-1] == "last-best"
     by_name = {each.estimator: each for each in on_a_log.told}

@@ -101,7 +101,7 @@ CORRUPTIONS: dict[str, tuple[str, str, str | None, Callable]] = {
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=() if place % EVERY == 0 else pytest.mark.slow)
+        pytest.param(name, marks=() if place % EVERY == 0 else pytest.mark.thorough)
         for place, name in enumerate(CORRUPTIONS)
     ],
 )

@@ -68,7 +68,7 @@ def test_a_confounder_does_no_harm_where_the_log_holds_the_true_propensities(mci
     assert all(each.naive > true[each.arm] + 0.03 for each in demanding)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_without_propensities_the_order_is_weak_and_with_them_by_design(mci, confounded, logs, scores):
     withheld = log_with(mci, confounded, pl.lit(None, dtype=pl.Float64))
     weak = EffectsOf.of("feedback", Scores.of(withheld, "feedback"), withheld, "group")

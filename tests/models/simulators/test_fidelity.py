@@ -151,7 +151,7 @@ def test_the_distance_of_distributions_is_right_for_known_ones() -> None:
     assert distance.low < 0.2 < distance.high
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_real_patients_are_not_told_apart_from_real_patients(mci: Therapy, evidence: Evidence) -> None:
     """Halves of the same patients: the area's interval holds 0.5 at least as often as it promises."""
     rows, rng = course_summaries(evidence.real), np.random.default_rng(0)
@@ -164,7 +164,7 @@ def test_real_patients_are_not_told_apart_from_real_patients(mci: Therapy, evide
     assert held >= 89  # 95 of 100 is promised; below 89 in fewer than 1 of 200 such tests
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_the_whole_report_says_no_to_a_broken_simulator(mci: Therapy, known: Cohort) -> None:
     report = fidelity(mci, known.tables, fit=with_other_contents)
     assert report.verdict == Verdict.DO_NOT_TRUST

@@ -22,6 +22,7 @@ CHECKS = [
     response_schema_conformance,
     status_code_conformance,
 ]
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")  # threads do
 PATHS = [f"/v1/{route.path}" for route in POSTED]
 
 
@@ -48,7 +49,7 @@ def test_no_call_breaks_and_every_answer_is_as_documented(asked, path, data):
     ask(asked, path, data)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", PATHS)
 @few_or_many(60)
 @given(st.data())
