@@ -52,6 +52,7 @@ def fitted(folder: Path, *, contents: int, patients: int) -> Fitted:
 
 def _with_contents(number: int) -> dict[str, Any]:
     about: dict[str, Any] = yaml.safe_load(find_therapy("mci").read_text(encoding="utf-8"))
+    del about["words"]  # they name each content
     first, *others = about["catalogue"]
     more = [{**row, "content_id": f"{row['content_id']}_{copy}"} for copy in range(2, 3 + number) for row in others]
     about["catalogue"] = [first, *others, *more][:number]

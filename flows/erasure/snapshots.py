@@ -1,7 +1,6 @@
 """Snapshots without a patient: never changed, so replaced by others that were taken without them."""
 
-import contextlib
-import io
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -62,9 +61,14 @@ def _clear_cache(home: Home, therapy: str) -> None:
     """Have DVC remove the objects that no kept snapshot needs."""
     from dvc.repo import Repo
 
-    silence = contextlib.redirect_stdout(io.StringIO())  # DVC tells what it removed
-    with home.lock(f"snapshots-{therapy}"), Repo(str(home.snapshots / therapy)) as repo, silence:
-        patiently(repo.gc, workspace=True)
+    told = logging.getLogger("dvc")
+    level = told.level
+    told.setLevel(logging.WARNING)  # it tells what it removed
+    try:
+        with home.lock(f"snapshots-{therapy}"), Repo(str(home.snapshots / therapy)) as repo:
+            patiently(repo.gc, workspace=True)
+    finally:
+        told.setLevel(level)
 
 
 def _tables(snapshot: Snapshot) -> Mapping[str, pl.LazyFrame]:
