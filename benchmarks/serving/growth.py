@@ -75,10 +75,15 @@ def with_contents(release: Release, number: int) -> Release:
     place = np.arange(number) % table.height
     ids = table["content_id"].to_list()
     names = [ids[nth] if nth < len(ids) else f"{ids[nth % len(ids)]}+{nth // len(ids)}" for nth in range(number)]
-    wider = table[place].with_columns(content_id=pl.Series(names)).sort("content_id")
+    named = table[place].with_columns(content_id=pl.Series(names), place=place)
+    wider, like = named.sort("content_id").drop("place"), named.sort("content_id")["place"].to_numpy()
     few_floors = release.therapy.exploration.model_copy(update={"floor": 0.1 / number})
     therapy = release.therapy.model_copy(update={"exploration": few_floors, "catalogue": None})
-    return replace(release, therapy=therapy, contents=wider, policy=Dpo(therapy, release.feedback))
+    prior = release.learnt.prior
+    if prior is not None:
+        prior = replace(prior, content_ids=tuple(wider["content_id"]), loadings=prior.loadings[like])
+    learnt = replace(release.learnt, prior=prior)
+    return replace(release, therapy=therapy, contents=wider, policy=Dpo(therapy, release.feedback), learnt=learnt)
 
 
 class _Decides:

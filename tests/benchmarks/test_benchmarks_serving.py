@@ -54,6 +54,6 @@ def test_requests_come_when_they_come(server: int) -> None:
 
 @pytest.mark.thorough
 def test_a_small_growth_measures_every_size() -> None:
-    result = growth.run(courses=(10, 60), catalogues=(34, 50, 120), rounds=2, patients=120)
+    result = growth.run(courses=(10, 60), catalogues=(50, 70, 120), rounds=2, patients=120)
     assert len(result.rows) == 5
     assert "times as many" in result.says[-1]
