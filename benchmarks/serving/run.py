@@ -117,7 +117,7 @@ def _logged(made: Fitted, folder: Path) -> Path:
     some = np.arange(0, made.tables.sessions.height, 40)
     matrix = features.of_candidates(made.tables, some).features
     model = CatBoostRegressor(iterations=300, depth=5, thread_count=1, allow_writing_files=False, verbose=False)
-    model.fit(matrix, matrix[:, features.names.index("expected_answer")])
+    model.fit(matrix, matrix[:, EXPECTED])
     named = pd.DataFrame(matrix, columns=list(features.names))
     signature = infer_signature(named, model.predict(named))  # as a registry asks for it
     mlflow.catboost.save_model(model, str(folder / "mlflow"), signature=signature, pip_requirements=[])
