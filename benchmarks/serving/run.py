@@ -14,6 +14,7 @@ from benchmarks.serving.load import Measured, Request, closed_loop, open_loop, p
 from benchmarks.serving.patients import Patients, stored
 from benchmarks.serving.peers import Peer, echo, mlflow, ours, ready_bytes
 from benchmarks.serving.releases import Fitted, fitted
+from models.features import EXPECTED
 
 CONTENTS, SESSIONS, USERS = 50, 200, 100
 ROUNDS, REQUESTS = 5, 300
