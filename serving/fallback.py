@@ -1,15 +1,10 @@
 """The safe default, and why it is answered: made from the therapy alone, without model or database."""
 
-from datetime import datetime
-from typing import Any
-
 from models.choice import Choice, Ranked
 from models.release import Release
 from posology.errors import ServiceDown
 from serving.alarms import ALARMS, Alarm
-from serving.modes.arms import Arm
 from serving.records import Decision
-from serving.requests import RecommendRequest
 from serving.store import Store
 
 REASONS = frozenset({Alarm.DEADLINE, Alarm.PREDICTION_FAILED, Alarm.STORE_UNAVAILABLE, Alarm.INTERNAL_ERROR})
@@ -32,35 +27,6 @@ def safe_choice(release: Release, seed: int, reason: str) -> Choice:
 def reason_of(decision: Decision) -> str | None:
     """Why the safe default was answered without asking the release; None when it was asked."""
     return next((reason for reason in decision.reasons if reason in REASONS), None)
-
-
-def safe_decision(
-    arm: Arm,
-    asked: RecommendRequest,
-    choice: Choice,
-    ranking: list[dict[str, Any]],
-    *,
-    now: datetime,
-    decision_id: str,
-) -> Decision:
-    """The safe default as a decision; of no revision of the course, which nobody looked at."""
-    return Decision(
-        decision_id=decision_id,
-        user_id=asked.user_id,
-        decided_at=now,
-        content_id=choice.content_id,
-        eligible=(choice.content_id,),
-        probability=1.0,
-        release=arm.logged_as,
-        context=asked.context,
-        source=choice.source,
-        reasons=choice.reasons,
-        seed=choice.seed,
-        candidates=asked.candidates,
-        ranking=tuple(ranking),
-        arm=arm.name,
-        arm_probability=arm.probability,
-    )
 
 
 def kept(store: Store, decision: Decision) -> bool:

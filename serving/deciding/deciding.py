@@ -13,7 +13,7 @@ from serving.courses import Courses, Known
 from serving.deadline import keep
 from serving.deciding.again import id_of, made_before
 from serving.deciding.explaining import explained_or_not
-from serving.fallback import kept, reason_of, safe_choice, safe_decision
+from serving.fallback import kept, reason_of, safe_choice
 from serving.modes.arms import Arm
 from serving.modes.modes import Modes
 from serving.ranking import answer, decide, draw_seed
@@ -59,7 +59,9 @@ class Deciding:
         arm = self.modes.arm(asked.user_id)
         choice = safe_choice(arm.decider, draw_seed() if asked.seed is None else asked.seed, why.value)
         answered = answer(arm.decider, choice)
-        decision = safe_decision(arm, asked, choice, answered["ranking"], now=now, decision_id=_ids(asked, key)[1])
+        decision = _decision(
+            arm, asked, choice, answered["ranking"], now=now, decision_id=_ids(asked, key)[1], revision=None
+        )
         if is_kept and kept(self.store, decision):
             return {"decision_id": decision.decision_id, **answered}
         reasons = [*choice.reasons, Alarm.NOT_KEPT.value]
@@ -139,9 +141,9 @@ def _decision(
     *,
     now: datetime,
     decision_id: str,
-    revision: int,
+    revision: int | None,
 ) -> Decision:
-    """The choice with all that is needed to replay it."""
+    """The choice with all that is needed to replay it; of no revision where nobody looked at the course."""
     return Decision(
         decision_id=decision_id,
         user_id=asked.user_id,
