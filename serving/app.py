@@ -130,8 +130,8 @@ def _calls(
 
 
 async def _call_of(found: Mapping[tuple[str, str], ASGIApp], scope: Scope, receive: Receive, send: Send) -> None:
-    answers = found.get((scope["method"], scope["path"]), refusal(NO_CALL))
-    await answers(scope, receive, send)
+    answers = found.get((scope["method"], scope["path"]))
+    await (answers or refusal(NO_CALL))(scope, receive, send)
 
 
 def _told(told: Callable[[], Answer], run: Run) -> ASGIApp:

@@ -117,7 +117,7 @@ class Deadline:
         deciding = self._threads.run(partial(attempt.begin, decide))
         await asyncio.wait({deciding}, timeout=self._seconds * DECIDED_BY)
         is_late = not deciding.done() and attempt.give_up()
-        if not is_late:
+        if not (is_late or deciding.done()):
             await asyncio.wait({deciding}, timeout=self._seconds)  # it is being kept: at the latest by the journal
         if not deciding.done():
             self._hanging += 1

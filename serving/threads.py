@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import copy_context
@@ -12,13 +13,17 @@ Work = Callable[[], None]
 
 
 class Threads:
-    """At most ``limit`` threads, started as needed. They are daemons: hung work does not keep a process alive."""
+    """At most ``limit`` threads, started as needed. They are daemons: hung work does not keep a process alive.
+
+    Who rested last works first: few calls at once keep to few threads, whose
+    caches and connections are warm.
+    """
 
     def __init__(self, limit: int, name: str) -> None:
         self._limit, self._name = limit, name
-        self._queue: SimpleQueue[Work] = SimpleQueue()
         self._lock = threading.Lock()
-        self._idle = 0
+        self._resting: list[SimpleQueue[Work]] = []  # of each thread without work, where it waits for some
+        self._waiting: deque[Work] = deque()  # while all threads work
         self._started = 0
 
     def run(self, work: Callable[[], Any]) -> "asyncio.Future[Any]":
@@ -41,18 +46,28 @@ class Threads:
     def submit(self, work: Work) -> None:
         """Do the work, which must not raise, when a thread is free."""
         with self._lock:
-            if self._idle > 0:
-                self._idle -= 1
+            if self._resting:
+                self._resting.pop().put(work)
             elif self._started < self._limit:
                 self._started += 1
-                threading.Thread(target=self._run, name=f"{self._name}-{self._started}", daemon=True).start()
-            self._queue.put(work)
+                name = f"{self._name}-{self._started}"
+                threading.Thread(target=self._work_on, args=(work,), name=name, daemon=True).start()
+            else:
+                self._waiting.append(work)
 
-    def _run(self) -> None:
+    def _work_on(self, work: Work) -> None:
+        own: SimpleQueue[Work] = SimpleQueue()
         while True:
-            self._queue.get()()
-            with self._lock:
-                self._idle += 1
+            work()
+            work = self._next(own) or own.get()
+
+    def _next(self, own: SimpleQueue[Work]) -> Work | None:
+        """What waits for a thread; None when nothing does, and then this thread rests."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._resting.append(own)
+            return None
 
 
 def _finish(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
