@@ -112,7 +112,7 @@ def _calls(
     calls: Calls, settings: ServiceSettings, clock: Clock, watch: Watch
 ) -> Iterator[tuple[tuple[str, str], ASGIApp]]:
     """Method and path, and what answers there."""
-    in_time, threads = Deadline(settings.deadline_seconds), Threads(THREADS, "posology-calls")
+    in_time, threads = Deadline(settings.deadline_seconds), Threads(THREADS, "posology-calls", at_once=THREADS)
 
     async def run(call: Answering, *arguments: Any) -> Answer:
         answer: Answer = await threads.run(partial(call, *arguments))

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
@@ -40,13 +41,19 @@ def keep(store: Store, decision: Decision) -> None:
         store.add_decision(decision)
     else:
         attempt.claim()
-        store.add_decision(decision, patience=attempt.left)
+        with attempt.aside():
+            store.add_decision(decision, patience=attempt.left)
 
 
 class Attempt:
-    """One try at an answer. It is claimed by who keeps the decision, or given up by who waits: never both."""
+    """One try at an answer. It is claimed by who keeps the decision, or given up by who waits: never both.
 
-    def __init__(self, seconds: float) -> None:
+    Attributes:
+        aside: a block in which other attempts may begin.
+    """
+
+    def __init__(self, seconds: float, aside: Callable[[], AbstractContextManager[None]]) -> None:
+        self.aside = aside
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._claimed = self._given_up = False
@@ -113,7 +120,7 @@ class Deadline:
         """
         if self._hanging >= self._limit:
             return await self._otherwise_because(Alarm.DEADLINE, otherwise, "every thread hangs")
-        attempt = Attempt(self._seconds * KEPT_BY)
+        attempt = Attempt(self._seconds * KEPT_BY, self._threads.aside)
         deciding = self._threads.run(partial(attempt.begin, decide))
         await asyncio.wait({deciding}, timeout=self._seconds * DECIDED_BY)
         is_late = not deciding.done() and attempt.give_up()
