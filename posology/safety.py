@@ -5,15 +5,16 @@ that answers patients, the guardrail's stress set and off-policy evaluation.
 Vectorised over decisions; one decision is a batch of one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from posology.therapy import Therapy
+from posology.thresholds import side_of, thresholds_of
 
 ANSWERS_KEPT = 10_000  # of rules, to single situations
 LOOK_BACK = 9  # contents before this one; with it they make the ten of feature_share_of_last_10
@@ -114,42 +115,47 @@ class Shield:
         return looked_at[np.unique(which, return_index=True)[1]], which
 
     def _rules(self, situations: pl.DataFrame) -> dict[str, Bools]:
-        if not self._conditions:
-            return {}
-        content, which = self._alike
+        return self._of_contents(self._answers(situations)) if self._conditions else {}
+
+    def _of_contents(self, answers: np.ndarray) -> dict[str, Bools]:
+        """What each rule blocks, by what it answers of the contents it tells apart."""
+        return dict(zip(self._conditions, answers[:, :, self._alike[1]], strict=True))
+
+    def _answers(self, situations: pl.DataFrame) -> np.ndarray:
+        """(n_rules, n, n_alike)."""
         situation = situations[self._of_situation].fill_nan(None)
-        crossed = situation.join(content, how="cross", maintain_order="left_right")
+        crossed = situation.join(self._alike[0], how="cross", maintain_order="left_right")
         answers = crossed.select(rule.fill_null(value=True).alias(code) for code, rule in self._conditions.items())
-        shape = (situations.height, content.height)
-        return {code: answers[code].to_numpy().reshape(shape)[:, which] for code in self._conditions}
+        return np.array([column.to_numpy() for column in answers]).reshape(len(self._conditions), len(situation), -1)
 
     def _rules_of_one(self, situation: Mapping[str, Any]) -> dict[str, Bools]:
-        answers, (_, which) = {}, self._alike
-        for code, names in self._values_of.items():
-            values = tuple(_hashable(situation.get(name)) for name in names)
-            answers[code] = self._answered(code, values)[None, which]
-        return answers
+        if not self._conditions:
+            return {}
+        told = tuple(
+            _hashable(situation.get(name)) if thresholds is None else side_of(situation.get(name), thresholds)
+            for name, thresholds in self._thresholds.items()
+        )
+        if (answers := self._answered.get(told)) is None:
+            if len(self._answered) >= ANSWERS_KEPT:
+                self._answered.clear()
+            answers = self._answered[told] = self._answers(self._one_row(situation))
+        return self._of_contents(answers)
 
     @cached_property
-    def _values_of(self) -> dict[str, tuple[str, ...]]:
-        """Code → the columns of the situation that the rule looks at."""
+    def _answered(self) -> dict[tuple[Any, ...], np.ndarray]:
+        """What a rule can tell of a situation → answers, as ``_answers`` gives them."""
+        return {}
+
+    @cached_property
+    def _thresholds(self) -> dict[str, list[float] | None]:
+        """The columns of the situation that rules look at; see ``thresholds_of``."""
+        rules = [rule.forbid for rule in self.therapy.safety.rules]
+        return {name: thresholds_of(name, rules) for name in self._of_situation[1:]}
+
+    def _one_row(self, situation: Mapping[str, Any]) -> pl.DataFrame:
         known = self.therapy.user | self.therapy.context
-        return {code: tuple(known.keys() & set(rule.meta.root_names())) for code, rule in self._conditions.items()}
-
-    @cached_property
-    def _answered(self) -> Callable[[str, tuple[Any, ...]], Bools]:
-        return lru_cache(ANSWERS_KEPT)(self._answer)
-
-    def _answer(self, code: str, values: tuple[Any, ...]) -> Bools:
-        """(n_alike,) one rule in one situation."""
-        known, (content, _) = self.therapy.user | self.therapy.context, self._alike
-        columns = [
-            pl.Series(name, [value], dtype=known[name].dtype).new_from_index(0, content.height)
-            for name, value in zip(self._values_of[code], values, strict=True)
-        ]
-        condition = self._conditions[code].fill_null(value=True)
-        answer: Bools = content.hstack(columns).select(condition).to_series().to_numpy()
-        return answer
+        asked = {name: pl.Series([situation.get(name)], dtype=known[name].dtype) for name in self._thresholds}
+        return pl.DataFrame({"decided_at": [None], **asked})
 
     @cached_property
     def _minutes(self) -> np.ndarray:
