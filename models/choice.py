@@ -108,7 +108,7 @@ def _scored(release: Release, tables: Tables, sessions: np.ndarray, features: np
 
 def _shielded(release: Release, decisions: Decisions) -> np.ndarray:
     """(n, n_contents) the policy's probabilities after the shield: what it took away is the safe default's."""
-    proposed, is_default = release.policy.probabilities(decisions), _is_safe_default(release)
+    proposed, is_default = release.policy.probabilities(decisions), release.is_safe_default
     blocked = np.where(decisions.eligible, 0.0, proposed).sum(axis=1, keepdims=True)
     allowed = np.where(decisions.eligible, proposed, 0.0) + blocked * is_default
     if release.therapy.status is None:
@@ -194,16 +194,10 @@ def _offered(release: Release, candidates: Sequence[str] | None) -> np.ndarray |
     return offered
 
 
-def _is_safe_default(release: Release) -> np.ndarray:
-    is_default = np.zeros((1, len(release.content_ids)), dtype=bool)
-    is_default[0, release.place_of[release.therapy.safety.safe_default]] = True
-    return is_default
-
-
 def _also_blocked(release: Release, shield: Blocks, offered: np.ndarray | None) -> Blocks:
     if offered is None:
         return shield
-    not_offered = ~(offered | _is_safe_default(release))
+    not_offered = ~(offered | release.is_safe_default)
     return Blocks({**shield.by_code, NOT_OFFERED: not_offered}, shield.eligible & ~not_offered)
 
 

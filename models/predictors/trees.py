@@ -68,9 +68,37 @@ class Trees(NamedTuple):
 
     def sums(self, features: np.ndarray) -> np.ndarray:
         """(n, n_outputs) what ``CatBoost.predict`` gives as raw values, bit for bit."""
-        sums = np.zeros((self.bias.size, features.shape[0]))
-        _add_trees(np.ascontiguousarray(features.T, dtype=np.float32), *self[:-1], sums)
+        return self.sums_of(columns_of(features))
+
+    def sums_of(self, columns: np.ndarray) -> np.ndarray:
+        """As ``sums``, of ``columns_of`` the features."""
+        sums = np.zeros((self.bias.size, columns.shape[1]))
+        _add_trees(columns, *self[:-1], sums)
         return sums.T + self.bias
+
+
+class NamedTrees:
+    """One model's trees over rows of any features, its own among them.
+
+    Args:
+        names: of the model's features.
+    """
+
+    def __init__(self, model: CatBoost, names: tuple[str, ...]) -> None:
+        self._trees, self._names = Trees.of(model), names
+        self._among: dict[tuple[str, ...], Trees] = {}
+
+    def sums(self, features: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        """(n, n_outputs) as ``Trees.sums``, of (n, n_features) of these names."""
+        if names not in self._among:
+            place = np.array([names.index(name) for name in self._names], dtype=np.int64)
+            self._among[names] = self._trees._replace(feature=place[self._trees.feature])
+        return self._among[names].sums(features)
+
+
+def columns_of(features: np.ndarray) -> np.ndarray:
+    """(n_features, n) of (n, n_features), in the precision of CatBoost."""
+    return np.ascontiguousarray(features.T, dtype=np.float32)
 
 
 def _exported(model: CatBoost) -> dict[str, Any]:
