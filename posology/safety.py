@@ -76,10 +76,14 @@ class Shield:
         return self._blocks(np.array([decided_at]), self._rules_of_one(situation), recent)
 
     def _blocks(self, decided_at: np.ndarray, rules: dict[str, Bools], recent: RecentDoses) -> Blocks:
-        by_code = {INACTIVE: self._inactive(decided_at), **rules, **self._caps(recent)}
-        by_code = {code: blocked & self._is_other for code, blocked in by_code.items()}
-        eligible = ~np.logical_or.reduce(list(by_code.values()))
-        return Blocks({code: blocked for code, blocked in by_code.items() if blocked.any()}, eligible)
+        by_code = {**self._inactive(decided_at), **rules, **self._caps(recent)}
+        if not by_code:
+            return Blocks({}, np.ones((decided_at.size, self._is_other.size), dtype=bool))
+        blocked = np.array(list(by_code.values()))
+        blocked &= self._is_other
+        blocks_any = blocked.any(axis=(1, 2)).tolist()
+        told = {code: found for code, found, is_one in zip(by_code, blocked, blocks_any, strict=True) if is_one}
+        return Blocks(told, ~blocked.any(axis=0))
 
     @cached_property
     def _is_other(self) -> Bools:
@@ -89,9 +93,11 @@ class Shield:
     def _activity(self) -> tuple[np.ndarray, np.ndarray]:
         return self.contents["active_from"].to_numpy(), self.contents["active_until"].to_numpy()
 
-    def _inactive(self, decided_at: np.ndarray) -> Bools:
+    def _inactive(self, decided_at: np.ndarray) -> dict[str, Bools]:
         times, (begin, end) = decided_at[:, None], self._activity
-        return (times < begin) | (times >= end)  # an end that is not set is NaT, which no time is before or after
+        if np.isnat(begin).all() and np.isnat(end).all():
+            return {}
+        return {INACTIVE: (times < begin) | (times >= end)}  # an end that is not set is NaT: no time is before or after
 
     @cached_property
     def _conditions(self) -> dict[str, pl.Expr]:
