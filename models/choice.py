@@ -205,8 +205,9 @@ def _rows(release: Release, scored: Scored) -> list[Ranked]:
     """The contents of the first decision, in table order."""
     n_contents = len(release.content_ids)
     reasons: list[tuple[str, ...]] = [()] * n_contents
-    for place in np.flatnonzero(~scored.blocks.eligible[0]).tolist():
-        reasons[place] = scored.blocks.reasons(0, place)
+    for code, blocked in scored.blocks.by_code.items():
+        for place in np.flatnonzero(blocked[0]).tolist():
+            reasons[place] += (code,)
     columns = (
         release.content_ids,
         scored.probability[0].tolist(),

@@ -129,10 +129,11 @@ class Shield:
 
     def _answers(self, situations: pl.DataFrame) -> np.ndarray:
         """(n_rules, n, n_alike)."""
-        situation = situations[self._of_situation].fill_nan(None)
-        crossed = situation.join(self._alike[0], how="cross", maintain_order="left_right")
+        situation, content = situations[self._of_situation].fill_nan(None), self._alike[0]
+        crossed = situation.join(content, how="cross", maintain_order="left_right")
         answers = crossed.select(rule.fill_null(value=True).alias(code) for code, rule in self._conditions.items())
-        return np.array([column.to_numpy() for column in answers]).reshape(len(self._conditions), len(situation), -1)
+        shape = (len(self._conditions), situation.height, content.height)
+        return np.array([column.to_numpy() for column in answers]).reshape(shape)
 
     def _rules_of_one(self, situation: Mapping[str, Any]) -> dict[str, Bools]:
         if not self._conditions:
