@@ -115,9 +115,10 @@ class Features:
     def _courses(self, tables: Tables) -> Courses:
         """The courses of all users, with the F that was usual of what they answered to."""
         courses = courses_of(self.therapy, tables, self.contents)
-        if self.prior is not None and (
-            sessions := np.flatnonzero(self._answered(courses.feedback, courses.content))
-        ).size:
+        if (
+            self.prior is not None
+            and (sessions := np.flatnonzero(self._answered(courses.feedback, courses.content))).size
+        ):
             courses.usual[sessions] = self.prior.expect(self._plain._given(courses, tables, sessions), self.names)
         return courses
 
@@ -145,7 +146,7 @@ class Features:
         user, context_now = encode_values(course.user, self.therapy.user), encode_values(context, self.therapy.context)
         answers = Answers(course.known, course.feedback, self._usual(course, past, at, user))
         matrix = np.empty((self._matrix_of_contents.shape[0], len(self.names)))
-        before = self._fold_one(course.enrolled, past, answers, at, NOTHING, matrix)
+        before = self._fold_one(past, answers, at, NOTHING, matrix)
         self._join_known(matrix, user + context_now, np.arange(matrix.shape[0]))
         return matrix, RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
 
@@ -154,25 +155,23 @@ class Features:
         plain = np.full(past.decided.size, self.contents.catalogue.usual)
         if self.prior is None:
             return plain
-        known = course.usual.of(self.prior, course.enrolled, course.user, past)
+        known = course.usual.of(self.prior, course.user, past)
         is_new = np.isnan(known) & self._answered(course.feedback, past.content) & (past.decided <= now)
         if (new := np.flatnonzero(is_new)).size:
             matrix = np.empty((new.size, len(self.names)))
             answers = Answers(course.known, course.feedback, plain)
-            self._plain._fold_one(course.enrolled, past, answers, now, new, matrix)
+            self._plain._fold_one(past, answers, now, new, matrix)
             told = np.column_stack([np.tile(user, (new.size, 1)), past.context[new]])
             self._plain._join_known(matrix, told, past.content[new])
             known[new] = self.prior.expect(matrix, self.names)
-        course.usual.keep(self.prior, course.enrolled, course.user, past, known)
+        course.usual.keep(self.prior, course.user, past, known)
         return np.where(np.isnan(known), plain, known)
 
-    def _fold_one(
-        self, enrolled: int, past: Past, answers: Answers, now: int, given: np.ndarray, matrix: np.ndarray
-    ) -> Before:
+    def _fold_one(self, past: Past, answers: Answers, now: int, given: np.ndarray, matrix: np.ndarray) -> Before:
         """As ``_fold``, of one course; see ``fold_one``."""
         n_groups = len(self.contents.group_values)
         before = Before.room_for(0 if given.size else 1, n_groups)
-        fold_one(enrolled, past, answers, now, given, self._catalogue, n_groups, matrix, before)
+        fold_one(past, answers, now, given, self._catalogue, n_groups, matrix, before)
         return before
 
     def _join_known(self, matrix: np.ndarray, known: np.ndarray | list[float], places: np.ndarray) -> None:

@@ -16,6 +16,7 @@ class Past(NamedTuple):
     ``content`` (n_sessions,) are places in the contents table, -1 for one that is not there.
     """
 
+    enrolled: int
     measured: np.ndarray
     score: np.ndarray
     decided: np.ndarray
@@ -33,7 +34,6 @@ class Answers(NamedTuple):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def fold_one(
-    enrolled: int,
     past: Past,
     answers: Answers,
     now: int,
@@ -51,7 +51,7 @@ def fold_one(
     readings = np.searchsorted(past.measured, now, side="right")
     sessions = np.searchsorted(past.decided, now, side="right")
     courses = Courses(
-        np.full(1, enrolled / MICROSECONDS_PER_DAY),
+        np.full(1, past.enrolled / MICROSECONDS_PER_DAY),
         np.full(1, readings),
         past.measured[:readings] / MICROSECONDS_PER_DAY,
         past.score[:readings],
@@ -72,6 +72,8 @@ def fold_one(
 @numba.njit(cache=True, nogil=True)
 def sessions_of_one_past(one: Past, other: Past) -> int:
     """How many of the first sessions of two courses came after the same past, what was answered aside."""
+    if one.enrolled != other.enrolled:
+        return 0
     reading = 0
     while reading < min(one.measured.size, other.measured.size) and (
         one.measured[reading] == other.measured[reading] and _are_same(one.score[reading], other.score[reading])

@@ -76,7 +76,8 @@ class OneCourse:
     def past(self, contents: ContentArrays) -> Past:
         """All but what was answered."""
         places = contents.places_of(self.content_ids)
-        return Past(self.measured, self.score, self.decided, places, np.ascontiguousarray(self.context))
+        context = np.ascontiguousarray(self.context)
+        return Past(self.enrolled, self.measured, self.score, self.decided, places, context)
 
 
 def _whole(times: np.ndarray) -> np.ndarray:

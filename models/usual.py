@@ -12,7 +12,6 @@ from models.prior import Prior
 
 class _Kept(NamedTuple):
     prior: weakref.ref[Prior]
-    enrolled: int
     user: Mapping[str, Any]
     past: Past
     usual: np.ndarray
@@ -29,14 +28,14 @@ class Usual:
     def __init__(self) -> None:
         self._kept: _Kept | None = None
 
-    def of(self, prior: Prior, enrolled: int, user: Mapping[str, Any], past: Past) -> np.ndarray:
+    def of(self, prior: Prior, user: Mapping[str, Any], past: Past) -> np.ndarray:
         """(n_sessions,) the usual F of those that came after the same past then as now; NaN of others."""
         found, kept = np.full(past.decided.size, np.nan), self._kept
-        if kept and kept.prior() is prior and kept.enrolled == enrolled and kept.user == user:
+        if kept and kept.prior() is prior and kept.user == user:
             same = sessions_of_one_past(kept.past, past)
             found[:same] = kept.usual[:same]
         return found
 
-    def keep(self, prior: Prior, enrolled: int, user: Mapping[str, Any], past: Past, usual: np.ndarray) -> None:
+    def keep(self, prior: Prior, user: Mapping[str, Any], past: Past, usual: np.ndarray) -> None:
         """Keep it; NaN where it was not worked out."""
-        self._kept = _Kept(weakref.ref(prior), enrolled, user, past, usual)
+        self._kept = _Kept(weakref.ref(prior), user, past, usual)

@@ -81,9 +81,9 @@ class Shield:
             return Blocks({}, np.ones((decided_at.size, self._is_other.size), dtype=bool))
         blocked = np.array(list(by_code.values()))
         blocked &= self._is_other
-        blocks_any = blocked.any(axis=(1, 2)).tolist()
-        told = {code: found for code, found, is_one in zip(by_code, blocked, blocks_any, strict=True) if is_one}
-        return Blocks(told, ~blocked.any(axis=0))
+        codes, eligible = tuple(by_code), ~np.logical_or.reduce(blocked)
+        blocking = np.flatnonzero(np.logical_or.reduce(blocked, axis=(1, 2))).tolist()
+        return Blocks({codes[place]: blocked[place] for place in blocking}, eligible)
 
     @cached_property
     def _is_other(self) -> Bools:

@@ -26,20 +26,26 @@ def explored(score: np.ndarray, competing: np.ndarray, eligible: np.ndarray, exp
     return _with_floor(share, eligible, exploration.floor)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _lead(score: np.ndarray, competing: np.ndarray, temperature: float) -> np.ndarray:
     """(n, n_contents) before the best, in temperatures; infinitely far behind where a content does not compete."""
-    lead = np.where(competing, score, -np.inf)
-    for row in range(lead.shape[0]):
-        lead[row] = (lead[row] - lead[row].max()) / temperature
+    lead = np.full(score.shape, -np.inf)
+    for row in range(score.shape[0]):
+        best = -np.inf
+        for place in range(score.shape[1]):
+            if competing[row, place]:
+                best = max(best, score[row, place])
+        for place in range(score.shape[1]):
+            if competing[row, place]:
+                lead[row, place] = (score[row, place] - best) / temperature
     return lead
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _with_floor(share: np.ndarray, eligible: np.ndarray, least: float) -> np.ndarray:
     found = np.zeros(share.shape)
     for row in range(share.shape[0]):
-        n_eligible = max(eligible[row].sum(), 1)
+        n_eligible = max(np.count_nonzero(eligible[row]), 1)
         floor = min(least, 1.0 / n_eligible)
         for place in range(share.shape[1]):
             if eligible[row, place]:

@@ -50,7 +50,15 @@ def test_the_thresholds_of_several_rules_are_all_of_them_or_none():
 
 
 def test_a_side_is_below_at_or_above():
-    assert [side_of(value, [1.0, 5.0]) for value in (0, 1, 3, 5.0, 9, None, float("nan"))] == [0, 1, 2, 3, 4, None, None]
+    assert [side_of(value, [1.0, 5.0]) for value in (0, 1, 3, 5.0, 9, None, float("nan"))] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        None,
+        None,
+    ]
 
 
 comparisons = st.builds(
@@ -64,9 +72,11 @@ terms = comparisons | st.sampled_from(
 )
 rules = st.recursive(
     terms,
-    lambda inner: st.builds("({} {} {})".format, inner, st.sampled_from(["AND", "OR"]), inner)
-    | st.builds("(NOT {})".format, inner)
-    | st.builds("(CASE WHEN {} THEN {} ELSE {} END)".format, inner, inner, inner),
+    lambda inner: (
+        st.builds("({} {} {})".format, inner, st.sampled_from(["AND", "OR"]), inner)
+        | st.builds("(NOT {})".format, inner)
+        | st.builds("(CASE WHEN {} THEN {} ELSE {} END)".format, inner, inner, inner)
+    ),
     max_leaves=4,
 )
 numbers = st.none() | st.sampled_from([float("nan"), -0.0, 0.0, 1.0, 2.0, 2.2, 2.5, 2.7, 3.0, 3.5])
