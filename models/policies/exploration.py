@@ -45,7 +45,7 @@ def _lead(score: np.ndarray, competing: np.ndarray, temperature: float) -> np.nd
 def _with_floor(share: np.ndarray, eligible: np.ndarray, least: float) -> np.ndarray:
     found = np.zeros(share.shape)
     for row in range(share.shape[0]):
-        n_eligible = max(np.count_nonzero(eligible[row]), 1)
+        n_eligible = np.count_nonzero(eligible[row])
         floor = min(least, 1.0 / n_eligible)
         for place in range(share.shape[1]):
             if eligible[row, place]:
