@@ -148,7 +148,7 @@ def choose(
         scored = _score_one(release, course, now, context, offered)
         is_measured = course.readings(microseconds(now)) > 0
     rows = _rows(release, scored)
-    ranking = tuple(rows[place] for place in _order(release, scored))
+    ranking = tuple(map(rows.__getitem__, _order(release, scored)))
     if release.therapy.status is not None and not is_measured:
         default = rows[release.place_of[release.therapy.safety.safe_default]]
         return Choice(default.content_id, 1.0, "safe_default", (NO_FIRST_STATUS,), seed, _certain(ranking, default))

@@ -144,28 +144,29 @@ class Features:
         """
         at, past = microseconds(now), course.past(self.contents)
         user, context_now = encode_values(course.user, self.therapy.user), encode_values(context, self.therapy.context)
-        answers = Answers(course.known, course.feedback, self._usual(course, past, at, user))
+        usual, plain = self._usual(course, past, at, user), self.contents.catalogue.usual
+        answers = Answers(course.known, course.feedback, usual, plain)
         matrix = np.empty((self._matrix_of_contents.shape[0], len(self.names)))
         before = self._fold_one(past, answers, at, NOTHING, matrix)
         self._join_known(matrix, user + context_now, np.arange(matrix.shape[0]))
         return matrix, RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
 
     def _usual(self, course: OneCourse, past: Past, now: int, user: list[float]) -> np.ndarray:
-        """(n_sessions,) the F that was usual of what the user answered to by now; as ``_courses`` has it."""
-        plain = np.full(past.decided.size, self.contents.catalogue.usual)
+        """(n_sessions,) the F that was usual of what the user answered to by now, as ``_courses`` has it; else NaN."""
         if self.prior is None:
-            return plain
+            return np.full(past.decided.size, np.nan)
         known = course.usual.of(self.prior, course.user, past)
         is_new = np.isnan(known) & self._answered(course.feedback, past.content) & (past.decided <= now)
         if (new := np.flatnonzero(is_new)).size:
             matrix = np.empty((new.size, len(self.names)))
-            answers = Answers(course.known, course.feedback, plain)
+            nothing_told, plain = np.full(known.size, np.nan), self.contents.catalogue.usual
+            answers = Answers(course.known, course.feedback, nothing_told, plain)
             self._plain._fold_one(past, answers, now, new, matrix)
             told = np.column_stack([np.tile(user, (new.size, 1)), past.context[new]])
             self._plain._join_known(matrix, told, past.content[new])
             known[new] = self.prior.expect(matrix, self.names)
         course.usual.keep(self.prior, course.user, past, known)
-        return np.where(np.isnan(known), plain, known)
+        return known
 
     def _fold_one(self, past: Past, answers: Answers, now: int, given: np.ndarray, matrix: np.ndarray) -> Before:
         """As ``_fold``, of one course; see ``fold_one``."""

@@ -25,11 +25,15 @@ class Past(NamedTuple):
 
 
 class Answers(NamedTuple):
-    """What was answered in one course: each (n_sessions,), see ``OneCourse`` and ``Courses``."""
+    """What was answered in one course: each (n_sessions,), see ``OneCourse`` and ``Courses``.
+
+    Where ``usual`` is NaN, ``plain`` is usual.
+    """
 
     known: np.ndarray
     feedback: np.ndarray
     usual: np.ndarray
+    plain: float
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -60,8 +64,11 @@ def fold_one(
         np.append(past.content[:sessions], -1),  # of what content, nothing looks at
         np.append(answers.known[:sessions], now) / MICROSECONDS_PER_DAY,
         np.append(answers.feedback[:sessions], np.nan),
-        np.append(answers.usual[:sessions], np.nan),
+        np.append(answers.usual[:sessions], answers.plain),
     )
+    for session in range(sessions):
+        if np.isnan(courses.usual[session]):
+            courses.usual[session] = answers.plain
     wanted = np.full(sessions + 1, -1)
     wanted[given] = np.arange(given.size)
     if not given.size:
@@ -70,7 +77,15 @@ def fold_one(
 
 
 @numba.njit(cache=True, nogil=True)
-def sessions_of_one_past(one: Past, other: Past) -> int:
+def carried_on(told: np.ndarray, before: Past, now: Past) -> np.ndarray:
+    """(n_sessions,) what was told of each session of a course, where it came after the same past; else NaN."""
+    found, same = np.full(now.decided.size, np.nan), _sessions_of_one_past(before, now)
+    found[:same] = told[:same]
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _sessions_of_one_past(one: Past, other: Past) -> int:
     """How many of the first sessions of two courses came after the same past, what was answered aside."""
     if one.enrolled != other.enrolled:
         return 0

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.fold_one import Past, sessions_of_one_past
+from models.fold_one import Past, carried_on
 from models.prior import Prior
 
 
@@ -30,11 +30,10 @@ class Usual:
 
     def of(self, prior: Prior, user: Mapping[str, Any], past: Past) -> np.ndarray:
         """(n_sessions,) the usual F of those that came after the same past then as now; NaN of others."""
-        found, kept = np.full(past.decided.size, np.nan), self._kept
-        if kept and kept.prior() is prior and kept.user == user:
-            same = sessions_of_one_past(kept.past, past)
-            found[:same] = kept.usual[:same]
-        return found
+        kept = self._kept
+        if kept is None or kept.prior() is not prior or kept.user != user:
+            return np.full(past.decided.size, np.nan)
+        return carried_on(kept.usual, kept.past, past)
 
     def keep(self, prior: Prior, user: Mapping[str, Any], past: Past, usual: np.ndarray) -> None:
         """Keep it; NaN where it was not worked out."""

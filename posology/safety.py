@@ -93,10 +93,14 @@ class Shield:
     def _activity(self) -> tuple[np.ndarray, np.ndarray]:
         return self.contents["active_from"].to_numpy(), self.contents["active_until"].to_numpy()
 
+    @cached_property
+    def _some_have_their_time(self) -> bool:
+        return not all(np.isnat(times).all() for times in self._activity)
+
     def _inactive(self, decided_at: np.ndarray) -> dict[str, Bools]:
-        times, (begin, end) = decided_at[:, None], self._activity
-        if np.isnat(begin).all() and np.isnat(end).all():
+        if not self._some_have_their_time:
             return {}
+        times, (begin, end) = decided_at[:, None], self._activity
         return {INACTIVE: (times < begin) | (times >= end)}  # an end that is not set is NaT: no time is before or after
 
     @cached_property

@@ -20,7 +20,8 @@ def explored(score: np.ndarray, competing: np.ndarray, eligible: np.ndarray, exp
         eligible: (n, n_contents) what may be given.
         exploration: floor and temperature.
     """
-    score = np.ascontiguousarray(np.broadcast_to(score, eligible.shape))
+    if score.shape != eligible.shape:
+        score = np.repeat(score, len(eligible), axis=0)
     weight = np.exp(_lead(score, competing, exploration.temperature))
     share = weight / weight.sum(axis=1, keepdims=True)
     return _with_floor(share, eligible, exploration.floor)

@@ -43,8 +43,8 @@ class StatusEffects:
 
     def loss(self, feedback: np.ndarray | None, eligible: np.ndarray) -> Loss:
         """By giving each content instead of the best eligible one."""
-        more = np.broadcast_to(self._more_than_usual(feedback), eligible.shape)
-        return Loss(*_loss(self.content, self.slope, np.ascontiguousarray(more), self.covariance, eligible))
+        more = np.zeros(eligible.shape) if feedback is None else self._more_than_usual(feedback)
+        return Loss(*_loss(self.content, self.slope, more, self.covariance, eligible))
 
     def _more_than_usual(self, feedback: np.ndarray | None) -> np.ndarray:
         return np.zeros((1, self.usual.size)) if feedback is None else feedback - self.usual
