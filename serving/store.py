@@ -6,7 +6,7 @@ id with another content is a ``Conflict``.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from serving.database import WAIT_SECONDS, open_database, reading, rows_of, writ
 from serving.keeping.group import Group
 from serving.keeping.journal import Journal
 from serving.keeping.settling import Settling
+from serving.keeping.statements import Key, rows_by_key
 from serving.keeping.writes import ABSENT, NO_DECISION, NO_USER, Write, write_together
+from serving.prepared import asked
 from serving.problems import NoConsent
 from serving.records import Decision, Feedback, Measurement, Override, Plan, User
 from serving.schema import activations, decisions, feedback, measurements, overrides, plans, users
@@ -137,7 +139,7 @@ class Store:
         Raises:
             Conflict: the decision's own content was already shown or answered, or overridden by another.
         """
-        key = {"decision_id": override.decision_id}
+        key = override.decision_id
         if any(self._has(table, key) for table in (activations, feedback)) and not self._has(overrides, key):
             raise Conflict("this decision's content was already shown or answered; ask for a new decision")
         self._add_to_decision(overrides, override.as_row(), ("overridden_at", "reasons", "token"))
@@ -148,7 +150,7 @@ class Store:
 
     def plan(self, plan_id: str) -> Plan:
         """A plan as added."""
-        return Plan.from_row(self._one(plans, plan_id=plan_id))
+        return Plan.from_row(self._one(plans, plan_id))
 
     def withdraw_consent(self, user_id: str, at: datetime) -> None:
         """Keep that the user withdrew consent; the first time counts."""
@@ -160,7 +162,7 @@ class Store:
 
     def user(self, user_id: str) -> User:
         """A patient as added."""
-        row = self._one(users, user_id=user_id)
+        row = self._one(users, user_id)
         return User(**{field.name: row[field.name] for field in dataclasses.fields(User)})
 
     def decision(self, decision_id: str) -> Decision:
@@ -179,15 +181,13 @@ class Store:
         return found
 
     def _first_of(self, decision_ids: Sequence[str]) -> Decision | None:
-        mine = (decisions.c.therapy == self.therapy.name) & decisions.c.decision_id.in_(decision_ids)
-        with reading(self.engine) as connection:
-            found = {row["decision_id"]: row for row in rows_of(connection, sa.select(decisions).where(mine))}
-        first = next((found[each] for each in decision_ids if each in found), None)
+        found = self._found(decisions, [(each,) for each in decision_ids])
+        first = next((found[each,] for each in decision_ids if (each,) in found), None)
         return None if first is None else Decision.from_row(first)
 
     def revision(self, user_id: str) -> int:
         """How often the user's course has changed; see ``course``."""
-        return int(self._one(users, user_id=user_id)["revision"])
+        return int(self._one(users, user_id)["revision"])
 
     def course(self, user_id: str, contents: pl.DataFrame | None = None, *, revision: int | None = None) -> Tables:
         """Everything known of one user.
@@ -276,17 +276,14 @@ class Store:
     def _row(self, values: Row) -> dict[str, Any]:
         return {"therapy": self.therapy.name, **values}
 
-    def _has(self, table: sa.Table, key: Mapping[str, str]) -> bool:
-        with reading(self.engine) as connection:
-            return bool(rows_of(connection, _by_key(table, self._row(key))))
+    def _has(self, table: sa.Table, *key: str) -> bool:
+        return bool(self._found(table, [key]))
 
-    def _one(self, table: sa.Table, **key: str) -> Row:
-        with reading(self.engine) as connection:
-            found = rows_of(connection, _by_key(table, self._row(key)))
+    def _one(self, table: sa.Table, *key: str) -> Row:
+        found = self._found(table, [key])
         if not found:
             raise NotFound(ABSENT[table.name])
-        return found[0]
+        return found[key]
 
-
-def _by_key(table: sa.Table, row: Row) -> sa.Select[Any]:
-    return sa.select(table).where(*(column == row[column.name] for column in table.primary_key))
+    def _found(self, table: sa.Table, keys: Collection[Key]) -> Mapping[Key, Row]:
+        return asked(self.engine, lambda cursor: rows_by_key(cursor, table, self.therapy.name, keys))
