@@ -9,7 +9,8 @@ import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from weakref import ref
 
 import polars as pl
 import sqlalchemy as sa
@@ -39,6 +40,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+class Listener(Protocol):
+    """Wants to know what this process wrote."""
+
+    def hear(self, write: Write) -> None:
+        """A row is on disk that was not there before; to be called by the thread that writes."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class Store:
     """One therapy's rows in a database that other therapies may share.
@@ -57,6 +66,7 @@ class Store:
     journal: Journal | None = None
     _group: Group = dataclasses.field(init=False, repr=False, compare=False)
     _settling: Settling | None = dataclasses.field(init=False, repr=False, compare=False)
+    _listening: list[ref[Listener]] = dataclasses.field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_group", Group(self._write_together))
@@ -79,6 +89,10 @@ class Store:
             self._settling.close()
         self._group.close()
         self.engine.dispose()
+
+    def tell(self, listener: Listener) -> None:
+        """Have somebody hear of each row that this process adds, as long as they are there."""
+        self._listening.append(ref(listener))
 
     def check(self) -> None:
         """Raise ``ServiceDown`` unless the database answers."""
@@ -272,6 +286,10 @@ class Store:
 
     def _write_together(self, writes: Sequence[Write]) -> None:
         write_together(self.engine, self.therapy.name, writes, self.clock)
+        brought = [write for write in writes if write.error is None and write.brought is not None]
+        for listener in [each() for each in self._listening]:
+            for write in brought if listener is not None else ():
+                listener.hear(write)
 
     def _row(self, values: Row) -> dict[str, Any]:
         return {"therapy": self.therapy.name, **values}
