@@ -18,7 +18,7 @@ from posology.tables import Tables
 from posology.therapy import Therapy
 from serving.database import json_text
 from serving.keeping.writes import Write
-from serving.prepared import Cursor, Prepared
+from serving.prepared import Prepared, asked
 from serving.schema import activations, decisions, feedback, measurements
 
 NEVER = np.iinfo(np.int64).min  # NaT
@@ -67,10 +67,13 @@ def whole(therapy: Therapy, tables: Tables, revision: int) -> KnownCourse:
     return KnownCourse(revision, OneCourse.of(therapy, tables), instruments, decision_ids)
 
 
-def changes_between(cursor: Cursor, therapy: str, user_id: str, since: int, until: int) -> list[Change]:
-    """The rows that brought the revisions after ``since``, of the kinds known here."""
-    found = cursor.raw(_changes(cursor.kind), {"therapy": therapy, "user_id": user_id, "since": since, "until": until})
-    return [Change(*row) for row in found]
+def read_on(
+    engine: sa.Engine, therapy: Therapy, user_id: str, before: KnownCourse, revision: int
+) -> KnownCourse | None:
+    """As ``brought_to``, with what changed according to the store."""
+    told = {"therapy": therapy.name, "user_id": user_id, "since": before.revision, "until": revision}
+    found = asked(engine, lambda cursor: cursor.raw(_changes(cursor.kind), told))
+    return brought_to(therapy, before, revision, [Change(*row) for row in found])
 
 
 @cache
@@ -79,7 +82,7 @@ def _changes(kind: str) -> Prepared:
 
 
 def change_of(write: Write, revision: int) -> Change | None:
-    """As ``changes_between`` would find a row just written; None where it is of no kind known here."""
+    """A row just written as ``read_on`` would find it; None where it is of no kind known here."""
     table, row = write.table, write.row
     if table is decisions:
         at, context = microseconds(row["decided_at"]), json_text(row["context"])
@@ -115,7 +118,7 @@ def brought_to(therapy: Therapy, before: KnownCourse, revision: int, changes: Se
 def _with_readings(known: KnownCourse, taken: Sequence[Change]) -> KnownCourse:
     instruments = [*known.instruments, *(change.id for change in taken)]
     measured = np.concatenate((known.course.measured, _times(taken)))
-    score = np.concatenate((known.course.score, [change.score for change in taken]))
+    score = np.concatenate((known.course.score, np.array([change.score for change in taken], dtype=float)))
     order = _order(measured, instruments)
     course = replace(known.course, measured=measured[order], score=score[order])
     return replace(known, course=course, instruments=[instruments[place] for place in order])

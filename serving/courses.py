@@ -20,7 +20,7 @@ from models.one_course import OneCourse, microseconds
 from models.release import Release
 from posology.errors import NotFound
 from posology.tables import Tables
-from serving.changes import Change, KnownCourse, brought_to, change_of, changes_between, whole
+from serving.changes import Change, KnownCourse, brought_to, change_of, read_on, whole
 from serving.keeping.writes import NO_USER, Write
 from serving.prepared import Cursor, Prepared, asked
 from serving.schema import users
@@ -162,8 +162,7 @@ class Courses:
         with self._lock:
             changes = kept.heard_until(revision)
         if changes is None:
-            told = (therapy.name, user_id, before.revision, revision)
-            changes = asked(self._store.engine, lambda cursor: changes_between(cursor, *told))
+            return read_on(self._store.engine, therapy, user_id, before, revision)
         return brought_to(therapy, before, revision, changes)
 
     def _keep(self, user_id: str, user: _User, course: KnownCourse) -> None:

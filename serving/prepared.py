@@ -28,7 +28,7 @@ Process = Callable[[Any], Any] | None
 def _dialect(name: str) -> sa.Dialect:
     """As the engines have it; the parameters of a statement by their places."""
     kind, style = {"sqlite": (SQLiteDialect_pysqlite, "qmark"), "postgresql": (PGDialect_psycopg2, "format")}[name]
-    return kind(paramstyle=style, json_serializer=json_text, json_deserializer=orjson.loads)  # type: ignore[no-any-return,call-arg,arg-type]
+    return kind(paramstyle=style, json_serializer=json_text, json_deserializer=orjson.loads)
 
 
 class Prepared:

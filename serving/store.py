@@ -287,9 +287,10 @@ class Store:
     def _write_together(self, writes: Sequence[Write]) -> None:
         write_together(self.engine, self.therapy.name, writes, self.clock)
         brought = [write for write in writes if write.error is None and write.brought is not None]
-        for listener in [each() for each in self._listening]:
-            for write in brought if listener is not None else ():
-                listener.hear(write)
+        for listening in self._listening:
+            if (listener := listening()) is not None:
+                for write in brought:
+                    listener.hear(write)
 
     def _row(self, values: Row) -> dict[str, Any]:
         return {"therapy": self.therapy.name, **values}

@@ -1,6 +1,6 @@
 """The statements that find rows by their keys, and keep them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -23,13 +23,13 @@ def rows_by_key(cursor: Cursor, table: sa.Table, therapy: str, keys: Collection[
 def users_of(cursor: Cursor, therapy: str, decision_ids: Collection[str]) -> dict[str, str]:
     """Decision → its user; those that are not there are left out."""
     asked = _asked([(each,) for each in decision_ids], therapy)
-    return {decision: user for decision, user in cursor.raw(_users_of(_room(decision_ids), cursor.kind), asked)}
+    return dict(cursor.raw(_users_of(_room(decision_ids), cursor.kind), asked))
 
 
 def locked(cursor: Cursor, therapy: str, user_ids: Collection[str]) -> dict[str, int]:
     """User → revision, which nobody else changes until the transaction ends; in order of their ids."""
     asked = _asked([(each,) for each in user_ids], therapy)
-    return {user: revision for user, revision in cursor.raw(_locked(_room(user_ids), cursor.kind), asked)}
+    return dict(cursor.raw(_locked(_room(user_ids), cursor.kind), asked))
 
 
 def erased_of(cursor: Cursor, patients: Collection[str]) -> set[str]:

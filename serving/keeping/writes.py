@@ -154,11 +154,12 @@ class _Transaction:
 
     def _new(self, write: Write, user_id: str | None) -> Row:
         """The row with its user, if it is not a new user's own, and the revision that it brings."""
-        told = {"revision": self._next(user_id), "recorded_at": self._clock()}
+        revision = self._next(user_id)
+        told = {**write.row, "revision": revision, "recorded_at": self._clock()}
         if user_id is None:
-            return {**write.row, **told}
-        write.brought = user_id, told["revision"]
-        return {**write.row, "user_id": user_id, **told}
+            return told
+        write.brought = user_id, revision
+        return {**told, "user_id": user_id}
 
     def _next(self, user_id: str | None) -> int:
         if user_id is None:
