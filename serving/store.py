@@ -22,7 +22,7 @@ from posology.therapy import Therapy
 from serving.alarms import ALARMS, Alarm
 from serving.bulk import load_tables, recorded_by, session_rows
 from serving.database import WAIT_SECONDS, open_database, reading, rows_of, writing
-from serving.keeping.group import Group
+from serving.keeping.group import Group, Waiting
 from serving.keeping.journal import Journal
 from serving.keeping.settling import Settling
 from serving.keeping.statements import Key, rows_by_key
@@ -115,11 +115,31 @@ class Store:
         """
         try:
             self._add(decisions, decision.as_row(), patience=patience)
-        except ServiceDown:
-            if self._settling is None:
-                raise
-            self._settling.add(decision)
-            ALARMS.ring(Alarm.JOURNALLED, f"decision {decision.decision_id} waits for the database")
+        except ServiceDown as error:
+            self.put_off(decision, error)
+
+    def submit_decision(
+        self, decision: Decision, done: Callable[[Exception | None], None], *, patience: float | None = None
+    ) -> Waiting:
+        """Have a decision kept in the database without waiting for it.
+
+        Args:
+            done: is called by the writing thread, which others wait for, when the decision is on disk, or with why
+                it is not: ``put_off`` is for who is told ``ServiceDown``, in a thread of their own.
+            patience: seconds that the caller waits before it withdraws the decision; the store's own when None.
+
+        Raises:
+            ServiceDown: the database has not answered for longer than that.
+        """
+        write = Write(decisions, self._row(decision.as_row()))
+        return self._group.submit(write, lambda: done(write.error), self.patience if patience is None else patience)
+
+    def put_off(self, decision: Decision, why: ServiceDown) -> None:
+        """Keep a decision in the journal because the database did not take it; raises ``why`` where there is none."""
+        if self._settling is None:
+            raise why
+        self._settling.add(decision)
+        ALARMS.ring(Alarm.JOURNALLED, f"decision {decision.decision_id} waits for the database")
 
     def set_aside(self, decision: Decision) -> None:
         """Keep a decision for a patient whom there was no time to look at: who they are is asked when it is placed.
