@@ -16,11 +16,13 @@ VALUES_KEPT = 50_000
 def values_of(feedback: Feedback, rows: pl.DataFrame) -> np.ndarray:
     """(n,) F of each row; NaN where it cannot be reduced to a number.
 
-    Polars divides a single row by a number, but multiplies several by its
-    reciprocal, which may differ in the last bit: so a single row is two here.
+    Polars divides a single number by another, but multiplies several by the
+    reciprocal, which may differ in the last bit: so a single row is two here,
+    and no column is one number that stands for all rows.
     """
-    several = (rows.vstack(rows) if rows.height == 1 else rows).rechunk()
-    value: np.ndarray = several.select(value=feedback.expression)["value"].to_numpy()
+    looked_at = [rows[name] for name in _looked_at(feedback.value, tuple(feedback.columns))]
+    several = [each.new_from_index(0, 2) if rows.height == 1 else each.rechunk() for each in looked_at]
+    value: np.ndarray = pl.DataFrame(several).select(value=feedback.expression)["value"].to_numpy()
     return value[: rows.height]
 
 
