@@ -3,8 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
+from models.one_course import OneCourse
 from models.release import Release
-from serving.ranking import answer_rank
+from posology.tables import Tables
+from serving.ranking import answer, decide
+from serving.requests import read_rank
 from serving.shapes import bodies_of
 
 
@@ -15,7 +18,15 @@ def warm(release: Release) -> None:
     session or an answer are of other kinds.
     """
     for body in _stages(release):
-        answer_rank(release, body)
+        asked = read_rank(release, body)
+        course: OneCourse | Tables = asked.tables
+        if not release.features.need_tables:
+            course = OneCourse.of(release.therapy, asked.tables)
+        for seed in range(2):  # the second finds what the first kept with the course
+            answer(
+                release,
+                decide(release, course, now=asked.decided_at, context=asked.context, candidates=None, seed=seed),
+            )
 
 
 def _stages(release: Release) -> Iterator[dict[str, Any]]:
@@ -26,8 +37,8 @@ def _stages(release: Release) -> Iterator[dict[str, Any]]:
     measured = {**known, "measurements": example.get("measurements")}
     yield measured
     feedback = release.therapy.feedback
-    answer = {"feedback_at", *(feedback.columns if feedback else ())}
-    silent = [{key: value for key, value in row.items() if key not in answer} for row in example["sessions"]]
+    told = {"feedback_at", *(feedback.columns if feedback else ())}
+    silent = [{key: value for key, value in row.items() if key not in told} for row in example["sessions"]]
     yield {**measured, "sessions": silent}
     for times in (1, 2):  # the arrays of one are of another kind than those of several
         yield {**measured, "sessions": times * example["sessions"]}
