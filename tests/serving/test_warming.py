@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.serving.releases import fitted
 from models.release import Release
 from serving.calls import Calls
 from serving.ranking import PREDICTION_FAILED
@@ -21,6 +22,7 @@ from pathlib import Path
 from numba.core.dispatcher import Dispatcher
 from models.release import Release
 from serving.calls import Calls
+from serving.shapes import bodies_of
 from serving.store import Store
 from serving.warming import warm
 
@@ -28,24 +30,29 @@ def compiled():
     return {(each.py_func.__module__, each.py_func.__name__): len(each.signatures)
             for each in gc.get_objects() if isinstance(each, Dispatcher) and each.signatures}
 
-release, folder, now = Release.load(Path(sys.argv[1])), sys.argv[2], datetime(2026, 3, 1, 9, tzinfo=UTC)
+release, folder, now = Release.load(Path(sys.argv[1])), sys.argv[2], datetime(2026, 11, 3, 9, tzinfo=UTC)
 warm(release)
-before = compiled()
+before, told = compiled(), bodies_of(release)
 calls = Calls(release, Store.open(f"sqlite:///{folder}/store.db", release.therapy), now, future_is_allowed=True)
-calls.users({"user_id": "ada", "enrolled_at": now.isoformat(), "consent": True}, now)
-calls.measurements({"user_id": "ada", "measured_at": now.isoformat(), "instrument": "PHQ9", "score": 12}, now)
-for hour in range(5):
-    then = now + timedelta(hours=hour)
-    decided = calls.recommend({"user_id": "ada", "context": {"sleep_hours": 7}}, then)
-    calls.feedback({"decision_id": decided["decision_id"], "score": 80.0, "completed": True}, then)
-assert before and before == compiled(), (before, compiled())
+calls.users(told.users.example, now)
+asked = {name: value for name, value in told.recommend.example.items() if name in {"user_id", "context"}}
+calls.recommend(asked, now - timedelta(hours=12))
+calls.measurements(told.measurements.example, now)
+for half_day in range(5):
+    then = now + timedelta(hours=12 * half_day)
+    decided = calls.recommend(asked, then)
+    assert decided["source"] == "model", decided
+    answered = {name: value for name, value in told.feedback.example.items() if not name.endswith("_at")}
+    calls.feedback({**answered, "decision_id": decided["decision_id"]}, then)
+assert len(before) > 4 and before == compiled(), (before, compiled())
 """
 
 
 @pytest.mark.slow
-def test_nothing_is_compiled_for_a_patient(release_folder: Path, tmp_path: Path) -> None:
+def test_nothing_is_compiled_for_a_patient(tmp_path: Path) -> None:
+    release = fitted(tmp_path / "mci", contents=10, patients=100).folder
     done = subprocess.run(
-        [sys.executable, "-c", CODE, str(release_folder), str(tmp_path)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", CODE, str(release), str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
 
