@@ -98,9 +98,9 @@ def carried_on(told: Told, before: Past, past: Past) -> np.ndarray:
         if past.decided[session] >= until:
             break
         if session == before.decided.size:
-            if past.decided[session] == told.now and _rows_are_same(context, told.context):
-                if 0 <= content < told.of_content.size:
-                    found[session] = told.of_content[content]
+            is_told = past.decided[session] == told.now and _rows_are_same(context, told.context)
+            if is_told and 0 <= content < told.of_content.size:
+                found[session] = told.of_content[content]
             break
         if past.decided[session] != before.decided[session] or content != before.content[session]:
             break
