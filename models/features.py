@@ -14,7 +14,7 @@ from models.course import courses_of
 from models.encode import encode, encode_values, encoded_columns, names_of
 from models.encoders import NO_ENCODERS, Encoders
 from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Courses, fold
-from models.fold_one import Answers, Past, fold_one
+from models.fold_one import Answers, Past, Told, fold_one
 from models.one_course import OneCourse, microseconds
 from models.prior import Prior
 from models.state import Catalogue
@@ -148,7 +148,10 @@ class Features:
         answers = Answers(course.known, course.feedback, usual, plain)
         matrix = np.empty((self._matrix_of_contents.shape[0], len(self.names)))
         before = self._fold_one(past, answers, at, NOTHING, matrix)
-        self._join_known(matrix, user + context_now, np.arange(matrix.shape[0]))
+        of_content = self._join_known(matrix, user + context_now, np.arange(matrix.shape[0]))
+        if self.prior is not None:
+            told = Told(usual, at, np.array(context_now, dtype=float), of_content)
+            course.usual.keep(self.prior, course.user, past, told)
         return matrix, RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
 
     def _usual(self, course: OneCourse, past: Past, now: int, user: list[float]) -> np.ndarray:
@@ -159,13 +162,12 @@ class Features:
         is_new = np.isnan(known) & self._answered(course.feedback, past.content) & (past.decided <= now)
         if (new := np.flatnonzero(is_new)).size:
             matrix = np.empty((new.size, len(self.names)))
-            nothing_told, plain = np.full(known.size, np.nan), self.contents.catalogue.usual
-            answers = Answers(course.known, course.feedback, nothing_told, plain)
+            none = np.full(known.size, np.nan)
+            answers = Answers(course.known, none, none, self.contents.catalogue.usual)  # no answer has a part in it
             self._plain._fold_one(past, answers, now, new, matrix)
             told = np.column_stack([np.tile(user, (new.size, 1)), past.context[new]])
             self._plain._join_known(matrix, told, past.content[new])
             known[new] = self.prior.expect(matrix, self.names)
-        course.usual.keep(self.prior, course.user, past, known)
         return known
 
     def _fold_one(self, past: Past, answers: Answers, now: int, given: np.ndarray, matrix: np.ndarray) -> Before:
@@ -175,14 +177,14 @@ class Features:
         fold_one(past, answers, now, given, self._catalogue, n_groups, matrix, before)
         return before
 
-    def _join_known(self, matrix: np.ndarray, known: np.ndarray | list[float], places: np.ndarray) -> None:
-        """Write place, U and context (known) and C into the last columns; see ``_join``."""
+    def _join_known(self, matrix: np.ndarray, known: np.ndarray | list[float], places: np.ndarray) -> np.ndarray:
+        """Write place, U and context (known) and C into the last columns, see ``_join``; gives the usual F."""
         contents, wide = self._matrix_of_contents[places], np.shape(known)[-1]
         end = matrix.shape[1] - contents.shape[1]
         matrix[:, end - wide - 1] = places
         matrix[:, end - wide : end] = known
         matrix[:, end:] = contents
-        self._add_usual(matrix)
+        return self._add_usual(matrix)
 
     @cached_property
     def _matrix_of_contents(self) -> np.ndarray:
@@ -218,9 +220,13 @@ class Features:
             matrix[:, number] = column
         self._add_usual(matrix)
 
-    def _add_usual(self, matrix: np.ndarray) -> None:
-        if self.prior and len(matrix):
-            matrix[:, EXPECTED] += self.prior.expect(matrix, self.names)
+    def _add_usual(self, matrix: np.ndarray) -> np.ndarray:
+        """(n,) the usual F, where there is a prior; it is added to what is expected above it."""
+        if self.prior is None or not len(matrix):
+            return np.zeros(len(matrix))
+        usual = self.prior.expect(matrix, self.names)
+        matrix[:, EXPECTED] += usual
+        return usual
 
     def join(
         self, folded: np.ndarray, situations: pl.DataFrame, decisions: np.ndarray, places: np.ndarray

@@ -76,37 +76,54 @@ def fold_one(
     fold(courses, wanted, catalogue, n_groups, out, before)
 
 
+class Told(NamedTuple):
+    """What was told of one course, by what was not answered in it.
+
+    ``of_session`` (n_sessions,) stands for each of its sessions, NaN for none. ``of_content`` (n_contents,) would be
+    told of another session, ``now`` and in this ``context`` (n_names,), by what is given in it; empty for nothing.
+    """
+
+    of_session: np.ndarray
+    now: int
+    context: np.ndarray
+    of_content: np.ndarray
+
+
 @numba.njit(cache=True, nogil=True)
-def carried_on(told: np.ndarray, before: Past, now: Past) -> np.ndarray:
+def carried_on(told: Told, before: Past, past: Past) -> np.ndarray:
     """(n_sessions,) what was told of each session of a course, where it came after the same past; else NaN."""
-    found, same = np.full(now.decided.size, np.nan), _sessions_of_one_past(before, now)
-    found[:same] = told[:same]
+    found, until = np.full(past.decided.size, np.nan), _readings_are_same_until(before, past)
+    for session in range(past.decided.size):
+        content, context = past.content[session], past.context[session]
+        if past.decided[session] >= until:
+            break
+        if session == before.decided.size:
+            is_told = past.decided[session] == told.now and _rows_are_same(context, told.context)
+            if is_told and 0 <= content < told.of_content.size:
+                found[session] = told.of_content[content]
+            break
+        if past.decided[session] != before.decided[session] or content != before.content[session]:
+            break
+        if not _rows_are_same(context, before.context[session]):
+            break
+        found[session] = told.of_session[session]
     return found
 
 
 @numba.njit(cache=True, nogil=True)
-def _sessions_of_one_past(one: Past, other: Past) -> int:
-    """How many of the first sessions of two courses came after the same past, what was answered aside."""
+def _readings_are_same_until(one: Past, other: Past) -> int:
+    """When the first reading was taken that is only in one of them."""
     if one.enrolled != other.enrolled:
-        return 0
-    reading = 0
+        return np.iinfo(np.int64).min
+    reading, until = 0, np.iinfo(np.int64).max
     while reading < min(one.measured.size, other.measured.size) and (
         one.measured[reading] == other.measured[reading] and _are_same(one.score[reading], other.score[reading])
     ):
         reading += 1
-    until = np.iinfo(np.int64).max  # the first reading that one of them lacks
     for course in (one, other):
         if reading < course.measured.size:
             until = min(until, course.measured[reading])
-    session = 0
-    while session < min(one.decided.size, other.decided.size) and (
-        one.decided[session] == other.decided[session]
-        and one.decided[session] < until
-        and one.content[session] == other.content[session]
-        and _rows_are_same(one.context[session], other.context[session])
-    ):
-        session += 1
-    return session
+    return until
 
 
 @numba.njit(cache=True, nogil=True)

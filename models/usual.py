@@ -6,15 +6,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.fold_one import Past, carried_on
+from models.fold_one import Past, Told, carried_on
 from models.prior import Prior
+
+CONTENTS_A_SESSION = 8  # courses are kept by their sessions: what is kept with one must not outgrow it
 
 
 class _Kept(NamedTuple):
     prior: weakref.ref[Prior]
     user: Mapping[str, Any]
     past: Past
-    usual: np.ndarray
+    told: Told
 
 
 class Usual:
@@ -29,12 +31,14 @@ class Usual:
         self._kept: _Kept | None = None
 
     def of(self, prior: Prior, user: Mapping[str, Any], past: Past) -> np.ndarray:
-        """(n_sessions,) the usual F of those that came after the same past then as now; NaN of others."""
+        """(n_sessions,) the usual F of each session that came after the same past then as now; NaN of others."""
         kept = self._kept
         if kept is None or kept.prior() is not prior or kept.user != user:
             return np.full(past.decided.size, np.nan)
-        return carried_on(kept.usual, kept.past, past)
+        return carried_on(kept.told, kept.past, past)
 
-    def keep(self, prior: Prior, user: Mapping[str, Any], past: Past, usual: np.ndarray) -> None:
-        """Keep it; NaN where it was not worked out."""
-        self._kept = _Kept(weakref.ref(prior), user, past, usual)
+    def keep(self, prior: Prior, user: Mapping[str, Any], past: Past, told: Told) -> None:
+        """Keep what was worked out, also of the session that the decision made now will be, if that is not too much."""
+        if told.of_content.size > CONTENTS_A_SESSION * told.of_session.size:
+            told = told._replace(of_content=np.zeros(0))
+        self._kept = _Kept(weakref.ref(prior), user, past, told)

@@ -29,7 +29,8 @@ decided = st.tuples(st.just("decide"), moments, st.sampled_from(CONTENTS), st.sa
 answered = st.tuples(st.just("answer"), st.integers(0, 20), st.integers(0, 30), st.integers(0, 100))
 measured = st.tuples(st.just("measure"), moments, st.integers(0, 30))
 aged = st.tuples(st.just("age"), st.sampled_from([None, 60.0, 70.0]))
-steps = st.lists(decided | answered | measured | aged, min_size=1, max_size=14)
+followed = st.tuples(st.just("follow"), st.sampled_from(CONTENTS), st.sampled_from([6.5, 7.0]))
+steps = st.lists(decided | followed | answered | measured | aged, min_size=1, max_size=14)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,7 @@ class Grown:
     def __init__(self, features: Features) -> None:
         self.features, self.usual = features, Usual()
         self.user: dict[str, Any] = {"user_id": "ann", "enrolled_at": START, "consent": True, "age": 60.0}
+        self.asked_at = START
         self.readings: list[dict[str, Any]] = []
         self.sessions: list[dict[str, Any]] = []
 
@@ -57,6 +59,8 @@ class Grown:
         kind, *told = step
         if kind == "decide":
             self.sessions.append(self.session(*told))
+        elif kind == "follow":  # what was decided last is given
+            self.sessions.append(self.session(self.asked_at, *told))
         elif kind == "measure":
             reading = {"user_id": "ann", "measured_at": told[0], "instrument": "MMSE", "score": float(told[1])}
             if told[0] not in [each["measured_at"] for each in self.readings]:
@@ -84,6 +88,7 @@ class Grown:
 
     def assert_same(self, now: datetime) -> None:
         """As it grew, as read anew, and as one of the decisions of a table."""
+        self.asked_at = now
         anew, context = OneCourse.of(self.features.therapy, self.tables()), {"sleep": 6.5}
         grown = replace(anew, usual=self.usual)
         found, recent = self.features.of_decision(grown, now, context)
@@ -102,7 +107,7 @@ class Grown:
 @given(steps=steps, data=st.data())
 def test_a_decision_of_a_course_that_grew_in_any_order_is_the_same(features, steps, data):
     grown = Grown(features)
-    for step in steps:
+    for step in [("decide", START, "maze", 6.5), *steps]:
         grown.take(step)
         grown.assert_same(data.draw(moments))
 
@@ -120,10 +125,15 @@ def test_only_what_was_answered_since_is_looked_at_again(features, monkeypatch):
         grown.take(("decide", START + timedelta(days=day), "maze", 7.0))
         grown.take(("answer", day, 1, 50))
     course = OneCourse.of(therapy, grown.tables())
-    features.of_decision(course, START + timedelta(days=8), {})
+    features.of_decision(course, START + timedelta(days=8), {"sleep": 7.0})
     grown.take(("decide", START + timedelta(days=8), "pairs", 7.0))
     grown.take(("answer", 8, 1, 60))
     monkeypatch.setattr(Prior, "expect", counted)
     later = replace(OneCourse.of(therapy, grown.tables()), usual=course.usual)
-    features.of_decision(later, START + timedelta(days=9), {})
-    assert rows == [1, features.contents.table.height]
+    features.of_decision(later, START + timedelta(days=9), {"sleep": 7.0})
+    assert rows == [features.contents.table.height]
+    grown.take(("decide", START + timedelta(days=9), "pairs", 6.0))  # in another context than was told
+    grown.take(("answer", 9, 1, 60))
+    latest = replace(OneCourse.of(therapy, grown.tables()), usual=later.usual)
+    features.of_decision(latest, START + timedelta(days=10), {"sleep": 7.0})
+    assert rows[1:] == [1, features.contents.table.height]
