@@ -34,7 +34,7 @@ class Usual:
         """(n_sessions,) the usual F of each session that came after the same past then as now; NaN of others."""
         kept = self._kept
         if kept is None or kept.prior() is not prior or kept.user != user:
-            return np.full(past.decided.size, np.nan)
+            return carried_on(_nothing(past), past, past)  # compiled before anybody returns
         return carried_on(kept.told, kept.past, past)
 
     def keep(self, prior: Prior, user: Mapping[str, Any], past: Past, told: Told) -> None:
@@ -42,3 +42,7 @@ class Usual:
         if told.of_content.size > CONTENTS_A_SESSION * told.of_session.size:
             told = told._replace(of_content=np.zeros(0))
         self._kept = _Kept(weakref.ref(prior), user, past, told)
+
+
+def _nothing(past: Past) -> Told:
+    return Told(np.full(past.decided.size, np.nan), 0, np.zeros(past.context.shape[1]), np.zeros(0))
