@@ -22,7 +22,7 @@ class Alarm(StrEnum):
     JOURNALLED = "JOURNALLED"
     """A decision is in the journal and not yet in the database."""
     NOT_KEPT = "NOT_KEPT"
-    """Neither database nor journal took a decision: the safe default was answered, without decision_id."""
+    """No disk took a decision, and the safe default was answered without decision_id; or none took a plan."""
     NOT_PLACED = "NOT_PLACED"
     """A decision of the journal is of a patient whom the database does not know, or without consent."""
     RELEASE_DAMAGED = "RELEASE_DAMAGED"
