@@ -4,7 +4,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, Protocol
@@ -141,7 +140,7 @@ class Deadline:
         """What ``decide`` answers, or ``otherwise`` with the reason.
 
         Args:
-            decide: writes by ``keep`` only.
+            decide: has a ``claim`` before it writes.
 
         Raises:
             PosologyError: what ``decide`` refuses.
@@ -150,7 +149,7 @@ class Deadline:
         otherwise = partial(attempt.run, otherwise)
         if self._hanging >= self._limit:
             return await self._otherwise_because(Alarm.DEADLINE, otherwise, "every thread hangs")
-        deciding = _run(self._threads, partial(attempt.begin, decide))
+        deciding = self._threads.run(partial(attempt.begin, decide))
         await asyncio.wait({deciding}, timeout=self._seconds * DECIDED_BY)
         is_late = not deciding.done() and attempt.give_up()
         if not is_late:
@@ -178,7 +177,7 @@ class Deadline:
 
     async def _otherwise_because(self, code: Alarm, otherwise: Otherwise, about: str) -> Answer:
         ALARMS.ring(code, f"{about}: safe default")
-        answering = _run(self._otherwise, partial(otherwise, code, is_kept=True))
+        answering = self._otherwise.run(partial(otherwise, code, is_kept=True))
         answering.add_done_callback(_look_at)
         await asyncio.wait({answering}, timeout=self._seconds)
         return answering.result() if answering.done() else _not_kept(code, otherwise)
@@ -198,30 +197,3 @@ def _look_at(future: asyncio.Future[Any]) -> None:
     """See the outcome that nobody may have waited for, so that nobody warns of it."""
     if not future.cancelled():
         future.exception()
-
-
-def _run(threads: Threads, work: Callable[[], Any]) -> "asyncio.Future[Any]":
-    """The work's outcome, when a thread has done it."""
-    loop, context = asyncio.get_running_loop(), copy_context()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def run() -> None:
-        error: BaseException | None = None
-        try:
-            result = context.run(work)
-        except BaseException as raised:
-            result, error = None, raised
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(_finish, future, result, error)
-
-    threads.submit(run)
-    return future
-
-
-def _finish(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
-    if future.cancelled():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)
