@@ -10,6 +10,8 @@ from models.offpolicy import LoggedChoices
 from models.release import Release, save_release
 from posology.errors import CannotDo, Refused, TooSmall
 from posology.tables import catalogue_of
+from serving import ranking
+from serving.alarms import ALARMS, Alarm
 from serving.erasure import erase_rows
 from serving.modes import shadow
 from serving.modes.arms import drawn
@@ -183,6 +185,25 @@ def test_what_was_considered_for_a_patient_is_erased_with_them(app_of, stand, en
     assert erase_rows(sqlite_store.engine, "u0", now).removed["considered"] == 2
     [told] = agreement(sqlite_store.engine, sqlite_store.therapy)
     assert told["decisions"] == 2
+
+
+def test_a_shadow_that_cannot_predict_rings_an_alarm_of_its_own(
+    app_of, stand, enrol, sqlite_store, monkeypatch
+) -> None:
+    stand(beside="shadow")
+    client, really, before = app_of(), ranking.choose, ALARMS.counts()
+
+    def breaks_in_the_shadow(by: Release, *arguments: Any, **named: Any) -> Any:
+        return really(by, *arguments, **named) if by is not client.app.modes.deciders.beside else 1 / 0
+
+    monkeypatch.setattr(ranking, "choose", breaks_in_the_shadow)
+    answers = ask_all(client, enrol, users=2)
+    client.app.modes.close()
+    assert {answer["source"] for answer in answers} == {"model"}
+    rung = {code for code, count in ALARMS.counts().items() if count > before[code]}
+    assert rung == {Alarm.SHADOW_FAILED}
+    [told] = agreement(sqlite_store.engine, sqlite_store.therapy)
+    assert told["decisions"] == 4
 
 
 def test_a_shadow_that_breaks_or_lags_delays_nobody(app_of, stand, enrol, sqlite_store, monkeypatch) -> None:
