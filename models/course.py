@@ -14,6 +14,7 @@ from polars._typing import SearchSortedSide
 from models.contents import ContentArrays
 from models.fold import Courses
 from posology.errors import TableError
+from posology.feedback_value import values_of
 from posology.tables import Tables
 from posology.therapy import Feedback, Therapy
 
@@ -36,8 +37,7 @@ def feedback_known(therapy: Therapy, sessions: pl.DataFrame) -> KnownFeedback:
     feedback, decided_at = therapy.feedback, sessions["decided_at"].to_numpy()
     if feedback is None:
         return KnownFeedback(np.full(decided_at.size, np.nan), decided_at)
-    value = sessions.select(value=feedback.expression)["value"].to_numpy()
-    return known_by(feedback, value, decided_at, sessions["feedback_at"].to_numpy())
+    return known_by(feedback, values_of(feedback, sessions), decided_at, sessions["feedback_at"].to_numpy())
 
 
 def known_by(feedback: Feedback, value: np.ndarray, decided_at: np.ndarray, feedback_at: np.ndarray) -> KnownFeedback:

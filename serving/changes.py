@@ -1,20 +1,25 @@
 """What changed in one user's course since a revision, and the course with it."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from sys import intern
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
+import orjson
 import sqlalchemy as sa
 
 from models.course import known_by
 from models.encode import encode_values
-from models.one_course import OneCourse
+from models.one_course import OneCourse, microseconds
+from posology.feedback_value import value_of
 from posology.tables import Tables
 from posology.therapy import Therapy
+from serving.database import json_text
+from serving.keeping.writes import Write
+from serving.prepared import Prepared, asked
+from serving.schema import activations, decisions, feedback, measurements
 
 NEVER = np.iinfo(np.int64).min  # NaT
 _SINCE = "WHERE therapy = :therapy AND user_id = :user_id AND revision > :since AND revision <= :until"
@@ -29,7 +34,9 @@ _CHANGES = sa.text(f"""
 """)  # noqa: S608 - nothing of a caller's
 
 
-class _Change(NamedTuple):
+class Change(NamedTuple):
+    """One row that changed a course, as the store holds it."""
+
     kind: str
     revision: int
     id: str
@@ -60,20 +67,42 @@ def whole(therapy: Therapy, tables: Tables, revision: int) -> KnownCourse:
     return KnownCourse(revision, OneCourse.of(therapy, tables), instruments, decision_ids)
 
 
-def brought_to(
-    connection: sa.Connection, therapy: Therapy, user_id: str, before: KnownCourse, revision: int
+def read_on(
+    engine: sa.Engine, therapy: Therapy, user_id: str, before: KnownCourse, revision: int
 ) -> KnownCourse | None:
-    """The course at a later revision; None where something changed that is none of the rows known here."""
-    asked = {"therapy": therapy.name, "user_id": user_id, "since": before.revision, "until": revision}
-    changes = [_Change(*row) for row in connection.execute(_CHANGES, asked)]
+    """As ``brought_to``, with what changed according to the store."""
+    told = {"therapy": therapy.name, "user_id": user_id, "since": before.revision, "until": revision}
+    found = asked(engine, lambda cursor: cursor.raw(_changes(cursor.kind), told))
+    return brought_to(therapy, before, revision, [Change(*row) for row in found])
+
+
+@cache
+def _changes(kind: str) -> Prepared:
+    return Prepared(_CHANGES, kind)
+
+
+def change_of(write: Write, revision: int) -> Change | None:
+    """A row just written as ``read_on`` would find it; None where it is of no kind known here."""
+    table, row = write.table, write.row
+    if table is decisions:
+        at, context = microseconds(row["decided_at"]), json_text(row["context"])
+        return Change("decision", revision, row["decision_id"], at, row["content_id"], context, None)
+    if table is feedback:
+        came = None if row["received_at"] is None else microseconds(row["received_at"])
+        return Change("feedback", revision, row["decision_id"], came, None, json_text(row["declared"]), None)
+    if table is measurements:
+        at, score = microseconds(row["measured_at"]), float(row["score"])
+        return Change("reading", revision, row["instrument"], at, None, None, score)
+    if table is activations:
+        return Change("shown", revision, row["decision_id"], None, None, None, None)
+    return None
+
+
+def brought_to(therapy: Therapy, before: KnownCourse, revision: int, changes: Sequence[Change]) -> KnownCourse | None:
+    """The course at a later revision; None where something changed that is none of these rows."""
     if {change.revision for change in changes} != set(range(before.revision + 1, revision + 1)):
         return None
-    return _extended(therapy, before, revision, changes)
-
-
-def _extended(therapy: Therapy, before: KnownCourse, revision: int, changes: Sequence[_Change]) -> KnownCourse:
-    """The course with what changed."""
-    by_kind: dict[str, list[_Change]] = {}
+    by_kind: dict[str, list[Change]] = {}
     for change in changes:
         by_kind.setdefault(change.kind, []).append(change)
     known = replace(before, revision=revision)
@@ -86,55 +115,54 @@ def _extended(therapy: Therapy, before: KnownCourse, revision: int, changes: Seq
     return known
 
 
-def _with_readings(known: KnownCourse, taken: Sequence[_Change]) -> KnownCourse:
+def _with_readings(known: KnownCourse, taken: Sequence[Change]) -> KnownCourse:
     instruments = [*known.instruments, *(change.id for change in taken)]
-    measured = np.append(known.course.measured, _times(taken))
-    score = np.append(known.course.score, [change.score for change in taken])
+    measured = np.concatenate((known.course.measured, _times(taken)))
+    score = np.concatenate((known.course.score, np.array([change.score for change in taken], dtype=float)))
     order = _order(measured, instruments)
     course = replace(known.course, measured=measured[order], score=score[order])
     return replace(known, course=course, instruments=[instruments[place] for place in order])
 
 
-def _with_decisions(therapy: Therapy, known: KnownCourse, made: Sequence[_Change]) -> KnownCourse:
-    course = known.course
-    ids = [*known.decision_ids, *(change.id for change in made)]
-    contents = [*course.content_ids, *(intern(str(change.content)) for change in made)]
-    times = _times(made)
+def _with_decisions(therapy: Therapy, known: KnownCourse, made: Sequence[Change]) -> KnownCourse:
+    before, times = known.course, _times(made)
     known_at, feedback = _feedback(therapy, times, np.full(times.size, NEVER), np.full(times.size, np.nan))
-    decided, context = np.append(course.decided, times), np.vstack([course.context, _contexts(therapy, made)])
-    known_at, feedback = np.append(course.known, known_at), np.append(course.feedback, feedback)
-    if (decided[1:] > decided[:-1]).all():  # in the order of their coming
-        found = replace(
-            course, decided=decided, content_ids=contents, context=context, known=known_at, feedback=feedback
-        )
-        return replace(known, course=found, decision_ids=ids)
-    order = _order(decided, ids)
-    found = replace(
-        course,
-        decided=decided[order],
-        content_ids=[contents[place] for place in order],
-        context=context[order],
-        known=known_at[order],
-        feedback=feedback[order],
+    ids = [*known.decision_ids, *(change.id for change in made)]
+    course = replace(
+        before,
+        decided=np.concatenate((before.decided, times)),
+        content_ids=[*before.content_ids, *(intern(str(change.content)) for change in made)],
+        context=np.concatenate((before.context, _contexts(therapy, made))),
+        known=np.concatenate((before.known, known_at)),
+        feedback=np.concatenate((before.feedback, feedback)),
     )
-    return replace(known, course=found, decision_ids=[ids[place] for place in order])
+    last = course.decided[-len(made) - 1 :]
+    if (last[1:] > last[:-1]).all():  # in the order of their coming
+        return replace(known, course=course, decision_ids=ids)
+    order = _order(course.decided, ids)
+    course = replace(
+        course,
+        decided=course.decided[order],
+        content_ids=[course.content_ids[place] for place in order],
+        context=course.context[order],
+        known=course.known[order],
+        feedback=course.feedback[order],
+    )
+    return replace(known, course=course, decision_ids=[ids[place] for place in order])
 
 
-def _with_feedback(therapy: Therapy, known: KnownCourse, came: Sequence[_Change]) -> KnownCourse:
+def _with_feedback(therapy: Therapy, known: KnownCourse, came: Sequence[Change]) -> KnownCourse:
     if therapy.feedback is None:
         return known
     course, places = known.course, _places(known.decision_ids, [change.id for change in came])
-    told = [json.loads(change.declared or "{}") for change in came]
-    schema = {name: column.dtype for name, column in therapy.feedback.columns.items()}
-    rows = pl.DataFrame([{name: row.get(name) for name in schema} for row in told], schema=schema)
-    value = rows.select(value=therapy.feedback.expression)["value"].to_numpy()
+    value = np.array([value_of(therapy.feedback, orjson.loads(change.declared or "{}")) for change in came])
     known_at, feedback = course.known.copy(), course.feedback.copy()
     known_at[places], feedback[places] = _feedback(therapy, course.decided[places], _times(came), value)
     return replace(known, course=replace(course, known=known_at, feedback=feedback))
 
 
-def _contexts(therapy: Therapy, made: Sequence[_Change]) -> np.ndarray:
-    told = [encode_values(json.loads(change.declared or "{}"), therapy.context) for change in made]
+def _contexts(therapy: Therapy, made: Sequence[Change]) -> np.ndarray:
+    told = [encode_values(orjson.loads(change.declared or "{}"), therapy.context) for change in made]
     return np.array(told, dtype=float).reshape(len(made), -1)
 
 
@@ -148,7 +176,7 @@ def _feedback(
     return found.known_at.view(np.int64), found.value
 
 
-def _times(changes: Sequence[_Change]) -> np.ndarray:
+def _times(changes: Sequence[Change]) -> np.ndarray:
     return np.array([NEVER if change.time is None else change.time for change in changes], dtype=np.int64)
 
 

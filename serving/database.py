@@ -90,7 +90,7 @@ def engine_of(url: str) -> sa.Engine:
     except ArgumentError as error:
         raise SettingsError("store_url: expected sqlite:////path/store.db or postgresql://…") from error
     settings: dict[str, Any] = {
-        "json_serializer": _json,
+        "json_serializer": json_text,
         "json_deserializer": orjson.loads,
         "hide_parameters": True,  # a database's error message must not carry a patient's data
         "pool_size": 10,
@@ -108,7 +108,8 @@ def engine_of(url: str) -> sa.Engine:
     return engine
 
 
-def _json(value: Any) -> str:
+def json_text(value: Any) -> str:
+    """A value as a JSON column holds it."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
@@ -167,4 +168,9 @@ def _answering() -> Iterator[None]:
     except (IntegrityError, DataError):  # about a row, not about the database
         raise
     except (DBAPIError, PoolTimeout, sqlite3.Error) as error:
-        raise ServiceDown(f"the store does not answer ({type(error).__name__}); is the database up?") from error
+        raise does_not_answer(error) from error
+
+
+def does_not_answer(error: Exception) -> ServiceDown:
+    """What a caller is told of a database's error."""
+    return ServiceDown(f"the store does not answer ({type(error).__name__}); is the database up?")

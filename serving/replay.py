@@ -11,7 +11,7 @@ from models.one_course import OneCourse
 from models.release import Release
 from posology.errors import CannotDo, NotFound
 from posology.tables import ON_SCHEDULE, Tables
-from serving.changes import KnownCourse, brought_to, whole
+from serving.changes import KnownCourse, read_on, whole
 from serving.database import open_database, reading, rows_of
 from serving.fallback import reason_of, safe_choice
 from serving.modes.arms import on_schedule
@@ -131,14 +131,12 @@ class Replaying:
                 if decision.course_revision is None or self.release.features.need_tables or decision.plan_id:
                     yield self.one(decision)
                     continue
-                known = self._brought(connection, user_id, known, decision.course_revision)
+                known = self._brought(user_id, known, decision.course_revision)
                 yield self.one(decision, known.course)
 
-    def _brought(
-        self, connection: sa.Connection, user_id: str, known: KnownCourse | None, revision: int
-    ) -> KnownCourse:
+    def _brought(self, user_id: str, known: KnownCourse | None, revision: int) -> KnownCourse:
         therapy = self.store.therapy
-        later = brought_to(connection, therapy, user_id, known, revision) if known else None
+        later = read_on(self.store.engine, therapy, user_id, known, revision) if known else None
         return later or whole(therapy, self.store.course(user_id, revision=revision), revision)
 
     def _decider(self, decision: Decision) -> Release:

@@ -1,14 +1,15 @@
 """Bodies of calls as rows of the store, checked against the therapy."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import polars as pl
 from polars.exceptions import PolarsError
 
 from models.release import Release
+from posology.feedback_value import value_of
 from posology.tables import Tables
 from posology.therapy import Feedback as DeclaredFeedback
 from serving.problems import NoConsent, RequestError
@@ -210,12 +211,11 @@ def _session(row: dict[str, Any], number: int) -> dict[str, Any]:
 
 def _refuse_without_value(feedback: DeclaredFeedback, given: Mapping[str, Any]) -> None:
     """Feedback that F cannot be computed from would be kept and then lie in quarantine (V703) for ever."""
-    schema = {name: column.dtype for name, column in feedback.columns.items()}
     try:
-        value = pl.DataFrame([given], schema=schema).select(value=feedback.expression)["value"][0]
+        value = value_of(feedback, given)
     except PolarsError:
-        value = None
-    if value is None:
+        value = math.nan
+    if math.isnan(value):
         missing = [name for name in feedback.expression.meta.root_names() if given.get(name) is None]
         raise RequestError(
             f"expected also {', '.join(sorted(set(missing)))}: without it F cannot be computed"

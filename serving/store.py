@@ -6,10 +6,11 @@ id with another content is a ``Conflict``.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+from weakref import ref
 
 import polars as pl
 import sqlalchemy as sa
@@ -21,10 +22,12 @@ from posology.therapy import Therapy
 from serving.alarms import ALARMS, Alarm
 from serving.bulk import load_tables, recorded_by, session_rows
 from serving.database import WAIT_SECONDS, open_database, reading, rows_of, writing
-from serving.keeping.group import Group
+from serving.keeping.group import Group, Waiting
 from serving.keeping.journal import Journal
 from serving.keeping.settling import Settling
+from serving.keeping.statements import Key, rows_by_key
 from serving.keeping.writes import ABSENT, NO_DECISION, NO_USER, Write, write_together
+from serving.prepared import asked
 from serving.problems import refuse_without
 from serving.records import Decision, Feedback, Measurement, Override, Plan, User
 from serving.schema import activations, decisions, feedback, measurements, overrides, plans, users
@@ -35,6 +38,14 @@ Clock = Callable[[], datetime]
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+class Listener(Protocol):
+    """Wants to know what this process wrote."""
+
+    def hear(self, write: Write) -> None:
+        """A row is on disk that was not there before; to be called by the thread that writes."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +66,7 @@ class Store:
     journal: Journal | None = None
     _group: Group = dataclasses.field(init=False, repr=False, compare=False)
     _settling: Settling | None = dataclasses.field(init=False, repr=False, compare=False)
+    _listening: list[ref[Listener]] = dataclasses.field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_group", Group(self._write_together))
@@ -78,6 +90,10 @@ class Store:
         self._group.close()
         self.engine.dispose()
 
+    def tell(self, listener: Listener) -> None:
+        """Have somebody hear of each row that this process adds, as long as they are there."""
+        self._listening.append(ref(listener))
+
     def check(self) -> None:
         """Raise ``ServiceDown`` unless the database answers."""
         with reading(self.engine) as connection:
@@ -99,11 +115,31 @@ class Store:
         """
         try:
             self._add(decisions, decision.as_row(), patience=patience)
-        except ServiceDown:
-            if self._settling is None:
-                raise
-            self._settling.add(decision)
-            ALARMS.ring(Alarm.JOURNALLED, f"decision {decision.decision_id} waits for the database")
+        except ServiceDown as error:
+            self.put_off(decision, error)
+
+    def submit_decision(
+        self, decision: Decision, done: Callable[[Exception | None], None], *, patience: float | None = None
+    ) -> Waiting:
+        """Have a decision kept in the database without waiting for it.
+
+        Args:
+            done: is called by the writing thread, which others wait for, when the decision is on disk, or with why
+                it is not: ``put_off`` is for who is told ``ServiceDown``, in a thread of their own.
+            patience: seconds that the caller waits before it withdraws the decision; the store's own when None.
+
+        Raises:
+            ServiceDown: the database has not answered for longer than that.
+        """
+        write = Write(decisions, self._row(decision.as_row()))
+        return self._group.submit(write, lambda: done(write.error), self.patience if patience is None else patience)
+
+    def put_off(self, decision: Decision, why: ServiceDown) -> None:
+        """Keep a decision in the journal because the database did not take it; raises ``why`` where there is none."""
+        if self._settling is None:
+            raise why
+        self._settling.add(decision)
+        ALARMS.ring(Alarm.JOURNALLED, f"decision {decision.decision_id} waits for the database")
 
     def set_aside(self, decision: Decision) -> None:
         """Keep a decision for a patient whom there was no time to look at: who they are is asked when it is placed.
@@ -137,7 +173,7 @@ class Store:
         Raises:
             Conflict: the decision's own content was already shown or answered, or overridden by another.
         """
-        key = {"decision_id": override.decision_id}
+        key = override.decision_id
         if any(self._has(table, key) for table in (activations, feedback)) and not self._has(overrides, key):
             raise Conflict("this decision's content was already shown or answered; ask for a new decision")
         self._add_to_decision(overrides, override.as_row(), ("overridden_at", "reasons", "token"))
@@ -148,7 +184,7 @@ class Store:
 
     def plan(self, plan_id: str) -> Plan:
         """A plan as added."""
-        return Plan.from_row(self._one(plans, plan_id=plan_id))
+        return Plan.from_row(self._one(plans, plan_id))
 
     def withdraw_consent(self, user_id: str, at: datetime) -> None:
         """Keep that the user withdrew consent; the first time counts."""
@@ -160,7 +196,7 @@ class Store:
 
     def user(self, user_id: str) -> User:
         """A patient as added."""
-        row = self._one(users, user_id=user_id)
+        row = self._one(users, user_id)
         return User(**{field.name: row[field.name] for field in dataclasses.fields(User)})
 
     def decision(self, decision_id: str) -> Decision:
@@ -179,15 +215,13 @@ class Store:
         return found
 
     def _first_of(self, decision_ids: Sequence[str]) -> Decision | None:
-        mine = (decisions.c.therapy == self.therapy.name) & decisions.c.decision_id.in_(decision_ids)
-        with reading(self.engine) as connection:
-            found = {row["decision_id"]: row for row in rows_of(connection, sa.select(decisions).where(mine))}
-        first = next((found[each] for each in decision_ids if each in found), None)
+        found = self._found(decisions, [(each,) for each in decision_ids])
+        first = next((found[each,] for each in decision_ids if (each,) in found), None)
         return None if first is None else Decision.from_row(first)
 
     def revision(self, user_id: str) -> int:
         """How often the user's course has changed; see ``course``."""
-        return int(self._one(users, user_id=user_id)["revision"])
+        return int(self._one(users, user_id)["revision"])
 
     def course(self, user_id: str, contents: pl.DataFrame | None = None, *, revision: int | None = None) -> Tables:
         """Everything known of one user.
@@ -271,21 +305,23 @@ class Store:
 
     def _write_together(self, writes: Sequence[Write]) -> None:
         write_together(self.engine, self.therapy.name, writes, self.clock)
+        brought = [write for write in writes if write.error is None and write.brought is not None]
+        for listening in self._listening:
+            if (listener := listening()) is not None:
+                for write in brought:
+                    listener.hear(write)
 
     def _row(self, values: Row) -> dict[str, Any]:
         return {"therapy": self.therapy.name, **values}
 
-    def _has(self, table: sa.Table, key: Mapping[str, str]) -> bool:
-        with reading(self.engine) as connection:
-            return bool(rows_of(connection, _by_key(table, self._row(key))))
+    def _has(self, table: sa.Table, *key: str) -> bool:
+        return bool(self._found(table, [key]))
 
-    def _one(self, table: sa.Table, **key: str) -> Row:
-        with reading(self.engine) as connection:
-            found = rows_of(connection, _by_key(table, self._row(key)))
+    def _one(self, table: sa.Table, *key: str) -> Row:
+        found = self._found(table, [key])
         if not found:
             raise NotFound(ABSENT[table.name])
-        return found[0]
+        return found[key]
 
-
-def _by_key(table: sa.Table, row: Row) -> sa.Select[Any]:
-    return sa.select(table).where(*(column == row[column.name] for column in table.primary_key))
+    def _found(self, table: sa.Table, keys: Collection[Key]) -> Mapping[Key, Row]:
+        return asked(self.engine, lambda cursor: rows_by_key(cursor, table, self.therapy.name, keys))

@@ -135,6 +135,22 @@ def release(release_folder: Path) -> Release:
     return Release.load(release_folder)
 
 
+@pytest.fixture(scope="session")
+def other_folder(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release like the champion but for its envelope."""
+    folder = tmp_path_factory.mktemp("other") / "calm"
+    predictors = {"feedback": release.feedback, "status": release.status}
+    save_release(
+        folder, therapy=release.therapy, contents=release.contents, predictors=predictors, envelope={"number": 2}
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def other(other_folder: Path) -> Release:
+    return Release.load(other_folder)
+
+
 def _new_database(server_url: str) -> str:
     name = f"store_{uuid4().hex[:8]}"
     engine = sa.create_engine(server_url, isolation_level="AUTOCOMMIT")

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 from models.one_course import OneCourse
 from posology.errors import NotFound
 from posology.tables import Tables
-from serving.courses import Courses
+from posology.therapy import Therapy
+from serving.changes import KnownCourse, read_on
+from serving.courses import HEARD, Courses
 from serving.records import Decision, Feedback, Measurement, User
-from serving.schema import feedback
+from serving.schema import feedback, users
 from serving.store import Store
 from tests.serving.conftest import NOW
 
@@ -142,6 +144,74 @@ def test_the_user_asked_for_longest_ago_goes_first(sqlite_store: Store) -> None:
     courses.forget("bea")
     assert list(courses._kept) == ["cia"]
     assert courses._sessions == 1
+
+
+@pytest.fixture
+def reads_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The patients whose changes were asked of the database."""
+    asked: list[str] = []
+
+    def noted(engine: sa.Engine, therapy: Therapy, user_id: str, *more: Any) -> KnownCourse | None:
+        asked.append(user_id)
+        return read_on(engine, therapy, user_id, *more)
+
+    monkeypatch.setattr("serving.courses.read_on", noted)
+    return asked
+
+
+def test_what_this_process_wrote_is_not_asked_for(store: Store, reads_on: list[str]) -> None:
+    store.add_user(ada("ada"))
+    courses = Courses(store)
+    courses.of("ada")
+    store.add_decision(decision("ada", 0, 0))
+    store.add_measurement(Measurement("ada", NOW - timedelta(days=3), "PHQ9", 12))
+    store.add_feedback(Feedback("ada-0", NOW + timedelta(hours=3), {"score": 81, "completed": True}))
+    store.activate("ada-0", NOW)
+    store.add_decision(decision("ada", 0, 0))  # again: it changes nothing
+    assert_equal(courses.of("ada").kept.course, as_stored(store, "ada"))
+    store.add_decision(decision("ada", 1, -1))  # and one that comes late
+    assert_equal(courses.of("ada").kept.course, as_stored(store, "ada"))
+    assert reads_on == []
+
+
+def test_what_others_wrote_between_is_asked_for(sqlite_store: Store, reads_on: list[str]) -> None:
+    other = Store(sqlite_store.engine, sqlite_store.therapy)  # as another process has it
+    sqlite_store.add_user(ada("ada"))
+    courses = Courses(sqlite_store)
+    courses.of("ada")
+    sqlite_store.add_decision(decision("ada", 0, 0))
+    other.add_decision(decision("ada", 1, 1))
+    sqlite_store.add_decision(decision("ada", 2, 2))
+    assert_equal(courses.of("ada").kept.course, as_stored(sqlite_store, "ada"))
+    assert reads_on == ["ada"]
+    sqlite_store.add_decision(decision("ada", 3, 3))
+    assert_equal(courses.of("ada").kept.course, as_stored(sqlite_store, "ada"))
+    assert reads_on == ["ada"]
+    other.close()
+
+
+def test_much_that_was_written_is_not_held_until_somebody_asks(sqlite_store: Store, reads_on: list[str]) -> None:
+    sqlite_store.add_user(ada("ada"))
+    courses = Courses(sqlite_store)
+    courses.of("ada")
+    for number in range(HEARD + 1):
+        sqlite_store.add_decision(decision("ada", number, number))
+    assert len(courses._kept["ada"].heard) == 1
+    assert_equal(courses.of("ada").kept.course, as_stored(sqlite_store, "ada"))
+    assert reads_on == ["ada"]
+    assert courses._kept["ada"].heard == {}
+
+
+def test_who_withdrew_consent_or_declared_something_else_is_read_anew(sqlite_store: Store) -> None:
+    sqlite_store.add_user(ada("ada"))
+    courses = Courses(sqlite_store)
+    assert courses.of("ada").consents(NOW)
+    sqlite_store.withdraw_consent("ada", NOW)
+    assert not courses.of("ada").consents(NOW)
+    assert courses.of("ada").consents(NOW - timedelta(microseconds=1))
+    with sqlite_store.engine.begin() as connection:
+        connection.execute(sa.update(users).values(declared={"age": 51.0}))
+    assert courses.of("ada").kept.course.user["age"] == 51.0
 
 
 def test_nobody_is_not_found(sqlite_store: Store) -> None:

@@ -88,14 +88,14 @@ def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def connecting(store: Store, instead: Callable[[], object]) -> Iterator[None]:
     """What happens to whoever asks the database, during the block."""
 
-    def happen(_connection: sa.Connection) -> None:
+    def happen(*_of_the_pool: object) -> None:
         instead()
 
-    sa.event.listen(store.engine, "engine_connect", happen)
+    sa.event.listen(store.engine, "checkout", happen)
     try:
         yield
     finally:
-        sa.event.remove(store.engine, "engine_connect", happen)
+        sa.event.remove(store.engine, "checkout", happen)
 
 
 def is_gone() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from models.offpolicy import LoggedChoices
-from models.release import Release, save_release
+from models.release import Release
 from posology.errors import CannotDo, Refused, TooSmall
 from posology.tables import catalogue_of
 from serving import ranking
@@ -24,22 +24,6 @@ from serving.store import Store
 
 USERS = 24
 SCHEDULED = ["deep", "rest", "rest", "slow"]  # by their ids; "hard" is second, but never for a patient of 90
-
-
-@pytest.fixture(scope="session")
-def other_folder(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release like the champion but for its envelope."""
-    folder = tmp_path_factory.mktemp("other") / "calm"
-    predictors = {"feedback": release.feedback, "status": release.status}
-    save_release(
-        folder, therapy=release.therapy, contents=release.contents, predictors=predictors, envelope={"number": 2}
-    )
-    return folder
-
-
-@pytest.fixture(scope="session")
-def other(other_folder: Path) -> Release:
-    return Release.load(other_folder)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Rows that share a transaction do not share their errors, on SQLite and on PostgreSQL."""
 
 import dataclasses
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -102,12 +103,15 @@ def test_a_database_that_is_gone_is_said_to_every_row(store: Store, written: Row
 def test_what_comes_while_another_commits_is_written_together(sqlite_store: Store, written: Rows) -> None:
     ada, _, _ = written
     commits = 0
+    group = sqlite_store._group
+    write_one_transaction = group._write_together
 
-    def count(_connection: sa.Connection) -> None:
+    def counted(writes: Sequence[Write]) -> None:
         nonlocal commits
         commits += 1
+        write_one_transaction(writes)
 
-    sa.event.listen(sqlite_store.engine, "commit", count)
+    group._write_together = counted
     with ThreadPoolExecutor(32) as pool:
         list(pool.map(sqlite_store.add_user, [dataclasses.replace(ada, user_id=f"u{n}") for n in range(320)]))
     assert commits < 200

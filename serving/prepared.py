@@ -1,0 +1,170 @@
+"""The statements of every decision: put together by SQLAlchemy once, run by the database's own driver.
+
+SQLAlchemy writes the SQL and says how values go in and come out, so a row
+written here is read everywhere else, and the other way round. What it does
+anew for every statement is left out: it takes ten times as long as the
+database itself.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, TypeVar
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from serving.database import does_not_answer, json_text
+
+Found = TypeVar("Found")
+Values = Mapping[str, Any]
+Process = Callable[[Any], Any] | None
+
+
+@cache
+def _dialect(name: str) -> sa.Dialect:
+    """As the engines have it; the parameters of a statement by their places."""
+    kind, style = {"sqlite": (SQLiteDialect_pysqlite, "qmark"), "postgresql": (PGDialect_psycopg2, "format")}[name]
+    return kind(paramstyle=style, json_serializer=json_text, json_deserializer=orjson.loads)
+
+
+class Prepared:
+    """A statement for one kind of database.
+
+    Args:
+        kind: ``sqlite`` or ``postgresql``.
+        column_keys: of an insert, the columns that are given.
+    """
+
+    def __init__(self, statement: Any, kind: str, column_keys: Sequence[str] | None = None) -> None:
+        dialect = _dialect(kind)
+        compiled: Any = statement.compile(dialect=dialect, column_keys=column_keys)
+        self.sql = str(compiled)
+        self.columns = [column.name for column in getattr(statement, "selected_columns", ())]
+        self._types = [column.type for column in getattr(statement, "selected_columns", ())]
+        self._in: list[tuple[str, Process]] = [
+            (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in compiled.positiontup
+        ]
+        self._out: list[tuple[int, Callable[[Any], Any]]] | None = None
+        self._kind = kind
+
+    def bound(self, values: Values) -> list[Any]:
+        """The values as the driver takes them, each in its place."""
+        return [values[name] if process is None else process(values[name]) for name, process in self._in]
+
+    def read(self, cursor: Any) -> list[list[Any]]:
+        """What the cursor found, as Python holds it."""
+        found = [list(row) for row in cursor.fetchall()]
+        if found:
+            for place, process in self._processes(cursor):
+                for row in found:
+                    row[place] = process(row[place])
+        return found
+
+    def _processes(self, cursor: Any) -> list[tuple[int, Callable[[Any], Any]]]:
+        if self._out is None:
+            dialect = _dialect(self._kind)
+            told = [
+                kind.dialect_impl(dialect).result_processor(dialect, described[1])
+                for kind, described in zip(self._types, cursor.description, strict=True)
+            ]
+            self._out = [(place, process) for place, process in enumerate(told) if process is not None]
+        return self._out
+
+
+class Cursor:
+    """Runs prepared statements on one connection of the driver."""
+
+    def __init__(self, cursor: Any, kind: str) -> None:
+        self._cursor = cursor
+        self.kind = kind
+
+    def raw(self, prepared: Prepared, values: Values) -> list[tuple[Any, ...]]:
+        """What a query finds, as the driver gives it."""
+        self._cursor.execute(prepared.sql, prepared.bound(values))
+        return list(self._cursor.fetchall())
+
+    def rows(self, prepared: Prepared, values: Values) -> list[dict[str, Any]]:
+        """What a query finds, each row by column."""
+        self._cursor.execute(prepared.sql, prepared.bound(values))
+        return [dict(zip(prepared.columns, row, strict=True)) for row in prepared.read(self._cursor)]
+
+    def run(self, prepared: Prepared, rows: Iterable[Values]) -> None:
+        """Do the statement for each of the rows."""
+        bound = [prepared.bound(row) for row in rows]
+        if self.kind == "postgresql":
+            from psycopg2.extras import execute_batch  # many rows on one way there and back
+
+            execute_batch(self._cursor, prepared.sql, bound, page_size=128)
+        else:
+            self._cursor.executemany(prepared.sql, bound)
+
+
+def asked(engine: sa.Engine, ask: Callable[[Cursor], Found]) -> Found:
+    """What ``ask`` finds. Each of its statements sees the state of its own moment.
+
+    Raises:
+        ServiceDown: the database does not answer.
+    """
+    return _driven(engine, ask, _read_on_postgresql if engine.dialect.name == "postgresql" else _read_on_sqlite)
+
+
+def kept(engine: sa.Engine, write: Callable[[Cursor], None]) -> None:
+    """Have done what ``write`` does, in a transaction that is on disk afterwards, or leaves nothing.
+
+    Raises:
+        ServiceDown: the database does not answer.
+        IntegrityError, DataError: a row does not fit the others, or its column.
+    """
+    _driven(engine, write, _write_on_postgresql if engine.dialect.name == "postgresql" else _write_on_sqlite)
+
+
+def _driven(
+    engine: sa.Engine, work: Callable[[Cursor], Found], by: Callable[[Any, Callable[[Cursor], Found]], Found]
+) -> Found:
+    driver: Any = engine.dialect.loaded_dbapi
+    try:
+        pooled = engine.raw_connection()
+        try:
+            return by(pooled.dbapi_connection, work)
+        except driver.Error as error:
+            if engine.dialect.is_disconnect(error, pooled, None):
+                pooled.invalidate(error)
+            raise
+        finally:
+            pooled.close()
+    except driver.IntegrityError as error:
+        raise IntegrityError(None, None, error, hide_parameters=True) from error
+    except driver.DataError as error:
+        raise DataError(None, None, error, hide_parameters=True) from error
+    except (driver.Error, DBAPIError, PoolTimeout) as error:
+        raise does_not_answer(error) from error
+
+
+def _read_on_sqlite(connection: Any, ask: Callable[[Cursor], Found]) -> Found:
+    return ask(Cursor(connection.cursor(), "sqlite"))
+
+
+def _read_on_postgresql(connection: Any, ask: Callable[[Cursor], Found]) -> Found:
+    connection.autocommit = True  # no transaction to begin and to end
+    try:
+        return ask(Cursor(connection.cursor(), "postgresql"))
+    finally:
+        if not connection.closed:
+            connection.autocommit = False
+
+
+def _write_on_sqlite(connection: Any, write: Callable[[Cursor], None]) -> None:
+    cursor = connection.cursor()
+    cursor.execute("BEGIN IMMEDIATE")
+    write(Cursor(cursor, "sqlite"))
+    cursor.execute("COMMIT")
+
+
+def _write_on_postgresql(connection: Any, write: Callable[[Cursor], None]) -> None:
+    write(Cursor(connection.cursor(), "postgresql"))
+    connection.commit()
