@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from models.offpolicy import LoggedChoices
 from models.release import Release
@@ -19,7 +20,8 @@ from serving.modes.modes import Modes
 from serving.modes.outcomes import agreement, outcomes
 from serving.modes.plan import Plan, Step
 from serving.modes.standing import Beside, Standing
-from serving.replay import made_by, replay
+from serving.replay_all import made_by, replay_all
+from serving.schema import considered
 from serving.store import Store
 
 USERS = 24
@@ -78,12 +80,9 @@ def ask_all(client: Any, enrol: Callable[..., None], *, users: int = USERS, time
 def all_replayed(store: Store, *releases: Release) -> int:
     """How many decisions were made again, all of them the same."""
     named = {release.name: release for release in releases}
-    found = [
-        replay(named[name], store, store.decision(each))
-        for name, ids in made_by(str(store.engine.url)).items()
-        for each in ids
-    ]
-    assert [each.differences for each in found] == [()] * len(found)
+    counts = made_by(str(store.engine.url))
+    found = [each for name in counts for each in replay_all(named[name], store)]
+    assert [each.differences for each in found] == [()] * sum(counts.values())
     return len(found)
 
 
@@ -106,7 +105,11 @@ def test_an_apprentice_decides_nothing_and_says_what_it_would_have_done(
     client.app.modes.close()
     [told] = agreement(sqlite_store.engine, release.therapy)
     assert (told["release"], told["decided_by"], told["decisions"]) == (release.name, f"{release.name}/schedule", 4)
-    assert all_replayed(sqlite_store, release) == 4
+    assert all_replayed(sqlite_store, release) == 4 + 4  # what it would have done too
+    with sqlite_store.engine.begin() as connection:
+        connection.execute(sa.update(considered).values(probability=0.123))
+    touched = [each.considered for each in replay_all(release, sqlite_store) if each.differences == ("probability",)]
+    assert touched == [True] * 4
     stranger = {"user": {"age": 50}, "context": {}, "measurements": [reading()]}
     assert client.post("/v1/rank", json=stranger).json()["source"] == "schedule"
 
