@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from posology.errors import CannotDo, NotFound
 from serving import replay_all as replay_all_of
+from serving.calls import Calls
 from serving.replay import release_of, replay
 from serving.replay_all import made_by, replay_all
 from serving.schema import decisions
@@ -94,3 +95,15 @@ def test_a_decision_made_elsewhere_cannot_be_made_again(decided, sqlite_store, r
     with pytest.raises(CannotDo, match="made elsewhere"):
         release_of(str(sqlite_store.engine.url), decided[0])
     assert made_by(str(sqlite_store.engine.url)) == {release.name: 2}
+
+
+def test_decisions_in_either_database_are_made_again(store, release, now):
+    calls, at = Calls(release, store, now), now.isoformat()
+    for user_id in ("ada", "bo"):
+        calls.users({"user_id": user_id, "enrolled_at": at, "consent": True, "age": 50, "sex": "female"}, now)
+        calls.measurements({"user_id": user_id, "measured_at": at, "instrument": "PHQ9", "score": 12}, now)
+        for _ in range(3):
+            calls.recommend({"user_id": user_id, "context": {"sleep_hours": 7}}, now)
+    found = [each.differences for each in replay_all(release, store)]
+    assert found == [()] * 6
+    assert made_by(store.engine.url.render_as_string(hide_password=False)) == {release.name: 6}
