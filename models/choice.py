@@ -108,7 +108,7 @@ def _scored(release: Release, tables: Tables, sessions: np.ndarray, features: np
 
 def _shielded(release: Release, decisions: Decisions) -> np.ndarray:
     """(n, n_contents) the policy's probabilities after the shield: what it took away is the safe default's."""
-    proposed, is_default = release.policy.probabilities(decisions), _is_safe_default(release)
+    proposed, is_default = release.policy.probabilities(decisions), release.is_safe_default
     blocked = np.where(decisions.eligible, 0.0, proposed).sum(axis=1, keepdims=True)
     allowed = np.where(decisions.eligible, proposed, 0.0) + blocked * is_default
     if release.therapy.status is None:
@@ -148,7 +148,7 @@ def choose(
         scored = _score_one(release, course, now, context, offered)
         is_measured = course.readings(microseconds(now)) > 0
     rows = _rows(release, scored)
-    ranking = tuple(rows[place] for place in _order(release, scored))
+    ranking = tuple(map(rows.__getitem__, _order(release, scored)))
     if release.therapy.status is not None and not is_measured:
         default = rows[release.place_of[release.therapy.safety.safe_default]]
         return Choice(default.content_id, 1.0, "safe_default", (NO_FIRST_STATUS,), seed, _certain(ranking, default))
@@ -194,16 +194,10 @@ def _offered(release: Release, candidates: Sequence[str] | None) -> np.ndarray |
     return offered
 
 
-def _is_safe_default(release: Release) -> np.ndarray:
-    is_default = np.zeros((1, len(release.content_ids)), dtype=bool)
-    is_default[0, release.place_of[release.therapy.safety.safe_default]] = True
-    return is_default
-
-
 def _also_blocked(release: Release, shield: Blocks, offered: np.ndarray | None) -> Blocks:
     if offered is None:
         return shield
-    not_offered = ~(offered | _is_safe_default(release))
+    not_offered = ~(offered | release.is_safe_default)
     return Blocks({**shield.by_code, NOT_OFFERED: not_offered}, shield.eligible & ~not_offered)
 
 
@@ -211,8 +205,9 @@ def _rows(release: Release, scored: Scored) -> list[Ranked]:
     """The contents of the first decision, in table order."""
     n_contents = len(release.content_ids)
     reasons: list[tuple[str, ...]] = [()] * n_contents
-    for place in np.flatnonzero(~scored.blocks.eligible[0]).tolist():
-        reasons[place] = scored.blocks.reasons(0, place)
+    for code, blocked in scored.blocks.by_code.items():
+        for place in np.flatnonzero(blocked[0]).tolist():
+            reasons[place] += (code,)
     columns = (
         release.content_ids,
         scored.probability[0].tolist(),

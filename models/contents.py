@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 
 import numpy as np
 import polars as pl
@@ -40,8 +41,7 @@ class ContentArrays:
 
     def places_of(self, content_ids: Sequence[str]) -> np.ndarray:
         """As ``places``, for the few ids of one course."""
-        place_of = self._place_of
-        return np.array([place_of.get(content_id, -1) for content_id in content_ids], dtype=np.int64)
+        return np.fromiter(map(self._place_of.get, content_ids, repeat(-1)), np.int64, len(content_ids))
 
     @cached_property
     def _place_of(self) -> dict[str, int]:

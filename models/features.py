@@ -14,6 +14,7 @@ from models.course import courses_of
 from models.encode import encode, encode_values, encoded_columns, names_of
 from models.encoders import NO_ENCODERS, Encoders
 from models.fold import CANDIDATE, COURSE, PER_NUMBER, Before, Courses, fold
+from models.fold_one import Answers, Past, Told, fold_one
 from models.one_course import OneCourse, microseconds
 from models.prior import Prior
 from models.state import Catalogue
@@ -24,6 +25,7 @@ from posology.therapy import Therapy
 
 PLACE = "content"  # the feature that says which content, by place
 EXPECTED = (*COURSE, *CANDIDATE).index("expected_answer")
+NOTHING = np.zeros(0, dtype=np.int64)
 LEARNT = "learnt_answer"  # what stands there under a learnt prior: another number, so another name
 
 
@@ -113,14 +115,16 @@ class Features:
     def _courses(self, tables: Tables) -> Courses:
         """The courses of all users, with the F that was usual of what they answered to."""
         courses = courses_of(self.therapy, tables, self.contents)
-        if self.prior is not None and (sessions := self._answered(courses)).size:
+        if (
+            self.prior is not None
+            and (sessions := np.flatnonzero(self._answered(courses.feedback, courses.content))).size
+        ):
             courses.usual[sessions] = self.prior.expect(self._plain._given(courses, tables, sessions), self.names)
         return courses
 
-    def _answered(self, courses: Courses) -> np.ndarray:
-        """The sessions that told something of the patient."""
-        answered = np.isfinite(courses.feedback) & (courses.feedback != self._catalogue.silence)
-        return np.flatnonzero(answered & (courses.content >= 0))
+    def _answered(self, feedback: np.ndarray, content: np.ndarray) -> np.ndarray:
+        """(n_sessions,) which told something of the patient."""
+        return np.isfinite(feedback) & (feedback != self._catalogue.silence) & (content >= 0)
 
     @cached_property
     def _plain(self) -> "Features":
@@ -138,32 +142,49 @@ class Features:
 
         As ``of_candidates``, bit for bit; not where features ``need_tables``.
         """
-        user = encode_values(course.user, self.therapy.user)
-        courses = self._with_usual(course.until(microseconds(now), self.contents), course, user)
+        at, past = microseconds(now), course.past(self.contents)
+        user, context_now = encode_values(course.user, self.therapy.user), encode_values(context, self.therapy.context)
+        usual, plain = self._usual(course, past, at, user), self.contents.catalogue.usual
+        answers = Answers(course.known, course.feedback, usual, plain)
         matrix = np.empty((self._matrix_of_contents.shape[0], len(self.names)))
-        before = self._fold(courses, np.array([courses.decided.size - 1]), matrix, all_candidates=True)
-        known = user + encode_values(context, self.therapy.context)
-        self._join_known(matrix, known, np.arange(matrix.shape[0]))
+        before = self._fold_one(past, answers, at, NOTHING, matrix)
+        of_content = self._join_known(matrix, user + context_now, np.arange(matrix.shape[0]))
+        if self.prior is not None:
+            told = Told(usual, at, np.array(context_now, dtype=float), of_content)
+            course.usual.keep(self.prior, course.user, past, told)
         return matrix, RecentDoses(before.last_content, before.in_a_row, before.minutes, self._share_counts(before))
 
-    def _with_usual(self, courses: Courses, course: OneCourse, user: list[float]) -> Courses:
-        """One course, with the F that was usual of what the user answered to."""
-        if self.prior is not None and (sessions := self._answered(courses)).size:
-            matrix = np.empty((sessions.size, len(self.names)), order="F")
-            self._plain._fold(courses, sessions, matrix, all_candidates=False)
-            known = np.column_stack([np.tile(user, (sessions.size, 1)), course.context[sessions]])
-            self._plain._join_known(matrix, known, courses.content[sessions])
-            courses.usual[sessions] = self.prior.expect(matrix, self.names)
-        return courses
+    def _usual(self, course: OneCourse, past: Past, now: int, user: list[float]) -> np.ndarray:
+        """(n_sessions,) the F that was usual of what the user answered to by now, as ``_courses`` has it; else NaN."""
+        if self.prior is None:
+            return np.full(past.decided.size, np.nan)
+        known = course.usual.of(self.prior, course.user, past)
+        is_new = np.isnan(known) & self._answered(course.feedback, past.content) & (past.decided <= now)
+        if (new := np.flatnonzero(is_new)).size:
+            matrix = np.empty((new.size, len(self.names)))
+            none = np.full(known.size, np.nan)
+            answers = Answers(course.known, none, none, self.contents.catalogue.usual)  # no answer has a part in it
+            self._plain._fold_one(past, answers, now, new, matrix)
+            told = np.column_stack([np.tile(user, (new.size, 1)), past.context[new]])
+            self._plain._join_known(matrix, told, past.content[new])
+            known[new] = self.prior.expect(matrix, self.names)
+        return known
 
-    def _join_known(self, matrix: np.ndarray, known: np.ndarray | list[float], places: np.ndarray) -> None:
-        """Write place, U and context (known) and C into the last columns; see ``_join``."""
+    def _fold_one(self, past: Past, answers: Answers, now: int, given: np.ndarray, matrix: np.ndarray) -> Before:
+        """As ``_fold``, of one course; see ``fold_one``."""
+        n_groups = len(self.contents.group_values)
+        before = Before.room_for(0 if given.size else 1, n_groups)
+        fold_one(past, answers, now, given, self._catalogue, n_groups, matrix, before)
+        return before
+
+    def _join_known(self, matrix: np.ndarray, known: np.ndarray | list[float], places: np.ndarray) -> np.ndarray:
+        """Write place, U and context (known) and C into the last columns, see ``_join``; gives the usual F."""
         contents, wide = self._matrix_of_contents[places], np.shape(known)[-1]
         end = matrix.shape[1] - contents.shape[1]
         matrix[:, end - wide - 1] = places
         matrix[:, end - wide : end] = known
         matrix[:, end:] = contents
-        self._add_usual(matrix)
+        return self._add_usual(matrix)
 
     @cached_property
     def _matrix_of_contents(self) -> np.ndarray:
@@ -177,15 +198,7 @@ class Features:
             raise ValueError("expected each row of sessions once")
         n_groups = len(arrays.group_values)
         before = Before.room_for(sessions.size if all_candidates else 0, n_groups)
-        fold(
-            courses,
-            wanted,
-            self._catalogue,
-            n_groups,
-            matrix,
-            before,
-            all_candidates=all_candidates,
-        )
+        fold(courses, wanted, self._catalogue, n_groups, matrix, before)
         return before
 
     def _share_counts(self, before: Before) -> np.ndarray:
@@ -207,9 +220,13 @@ class Features:
             matrix[:, number] = column
         self._add_usual(matrix)
 
-    def _add_usual(self, matrix: np.ndarray) -> None:
-        if self.prior and len(matrix):
-            matrix[:, EXPECTED] += self.prior.expect(matrix, self.names)
+    def _add_usual(self, matrix: np.ndarray) -> np.ndarray:
+        """(n,) the usual F, where there is a prior; it is added to what is expected above it."""
+        if self.prior is None or not len(matrix):
+            return np.zeros(len(matrix))
+        usual = self.prior.expect(matrix, self.names)
+        matrix[:, EXPECTED] += usual
+        return usual
 
     def join(
         self, folded: np.ndarray, situations: pl.DataFrame, decisions: np.ndarray, places: np.ndarray

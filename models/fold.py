@@ -322,15 +322,16 @@ def fold(
     n_groups: int,
     out: np.ndarray,  # (n_wanted, n_features), or with all contents (n_wanted * n_contents, n_features)
     before: Before,
-    *,
-    all_candidates: bool,
 ) -> None:
     """Fold all courses event by event and describe the wanted decisions in ``out`` and ``before``.
+
+    All contents are described where ``before`` has room for the decisions, what was given where it has none.
 
     Events of one time come in the order reading, feedback to an earlier decision, decision, feedback to a decision
     of that time.
     """
     n_contents, n_numbers = catalogue.numbers.shape
+    all_candidates = before.last_content.size > 0
     state = empty_state(n_contents, n_groups, n_numbers)
     reading, decision = 0, 0
     for user in range(courses.enrolled.size):

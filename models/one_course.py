@@ -1,16 +1,17 @@
 """One user's course as arrays: what one decision is made from, however the course was come by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import numpy as np
 
 from models.contents import ContentArrays
-from models.course import MICROSECONDS_PER_DAY, feedback_known
+from models.course import feedback_known
 from models.encode import encode
-from models.fold import Courses
+from models.fold_one import Past
+from models.usual import Usual
 from posology.tables import Tables
 from posology.therapy import Therapy
 
@@ -35,6 +36,7 @@ class OneCourse:
         content_ids: (n_sessions,) what was given.
         context: (n_sessions, n_names) the context of each decision as numbers, see ``models.encode``.
         known, feedback: (n_sessions,) when F was known, and F, see ``models.course.feedback_known``.
+        usual: what of it was worked out, carried on to the courses made of this one.
     """
 
     enrolled: int
@@ -46,6 +48,7 @@ class OneCourse:
     context: np.ndarray
     known: np.ndarray
     feedback: np.ndarray
+    usual: Usual = field(default_factory=Usual, repr=False, compare=False)
 
     @classmethod
     def of(cls, therapy: Therapy, tables: Tables) -> Self:
@@ -70,21 +73,11 @@ class OneCourse:
         """How many readings were taken by then."""
         return int(np.searchsorted(self.measured, now, side="right"))
 
-    def until(self, now: int, contents: ContentArrays) -> Courses:
-        """What was known then, with a decision made then as the last session; of what content, nothing looks at."""
-        readings, sessions = self.readings(now), int(np.searchsorted(self.decided, now, side="right"))
-        return Courses(
-            enrolled=np.array([self.enrolled / MICROSECONDS_PER_DAY]),
-            readings_end=np.array([readings]),
-            measured=self.measured[:readings] / MICROSECONDS_PER_DAY,
-            score=self.score[:readings],
-            sessions_end=np.array([sessions + 1]),
-            decided=np.append(self.decided[:sessions], now) / MICROSECONDS_PER_DAY,
-            content=np.append(contents.places_of(self.content_ids[:sessions]), -1),
-            known=np.append(self.known[:sessions], now) / MICROSECONDS_PER_DAY,
-            feedback=np.append(self.feedback[:sessions], np.nan),
-            usual=np.full(sessions + 1, contents.catalogue.usual),
-        )
+    def past(self, contents: ContentArrays) -> Past:
+        """All but what was answered."""
+        places = contents.places_of(self.content_ids)
+        context = np.ascontiguousarray(self.context)
+        return Past(self.enrolled, self.measured, self.score, self.decided, places, context)
 
 
 def _whole(times: np.ndarray) -> np.ndarray:

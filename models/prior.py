@@ -15,7 +15,7 @@ import numpy as np
 from catboost import CatBoostRegressor, Pool
 
 from models.predictors.saved import save_catboost
-from models.predictors.trees import Trees
+from models.predictors.trees import NamedTrees
 from models.state import Catalogue
 from posology.errors import CannotDo
 from posology.files import write_whole
@@ -43,15 +43,15 @@ class Prior:
 
     def expect(self, features: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
         """(n,) the usual F of (n, n_features) of these names."""
-        chosen = features[:, [names.index(name) for name in self.names]]
         if features.shape[0] < ROWS_WORTH_THREADS:
-            return self._trees.sums(chosen)[:, 0]
+            return self._trees.sums(features, names)[:, 0]
+        chosen = features[:, [names.index(name) for name in self.names]]
         pool = Pool(np.asfortranarray(chosen), thread_count=-1)
         return np.asarray(self.usual.predict(pool, thread_count=-1))
 
     @cached_property
-    def _trees(self) -> Trees:
-        return Trees.of(self.usual)
+    def _trees(self) -> NamedTrees:
+        return NamedTrees(self.usual, self.names)
 
     def of(self, catalogue: Catalogue, content_ids: tuple[str, ...]) -> Catalogue:
         """The contents as the fold takes them, when the usual F is told beside.

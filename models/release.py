@@ -55,12 +55,12 @@ class Release:
     digests: Mapping[str, str] = field(repr=False)
     learnt: Learnt = field(default=NOTHING_LEARNT, repr=False)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the digests of the parts."""
         return digest_of_json(dict(self.digests))
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Therapy and the first twelve digits of the digest, for example ``mci-3fa4c1d2e5b6``."""
         return f"{self.therapy.name}-{self.digest[:12]}"
@@ -84,6 +84,13 @@ class Release:
     def place_of(self) -> dict[str, int]:
         """Content id → its place in the contents table."""
         return {content_id: place for place, content_id in enumerate(self.content_ids)}
+
+    @cached_property
+    def is_safe_default(self) -> np.ndarray:
+        """(1, n_contents) which content it is."""
+        is_default = np.zeros((1, len(self.content_ids)), dtype=bool)
+        is_default[0, self.place_of[self.therapy.safety.safe_default]] = True
+        return is_default
 
     @cached_property
     def turn(self) -> np.ndarray:

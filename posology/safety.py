@@ -5,15 +5,16 @@ that answers patients, the guardrail's stress set and off-policy evaluation.
 Vectorised over decisions; one decision is a batch of one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from posology.therapy import Therapy
+from posology.thresholds import side_of, thresholds_of
 
 ANSWERS_KEPT = 10_000  # of rules, to single situations
 LOOK_BACK = 9  # contents before this one; with it they make the ten of feature_share_of_last_10
@@ -75,10 +76,14 @@ class Shield:
         return self._blocks(np.array([decided_at]), self._rules_of_one(situation), recent)
 
     def _blocks(self, decided_at: np.ndarray, rules: dict[str, Bools], recent: RecentDoses) -> Blocks:
-        by_code = {INACTIVE: self._inactive(decided_at), **rules, **self._caps(recent)}
-        by_code = {code: blocked & self._is_other for code, blocked in by_code.items()}
-        eligible = ~np.logical_or.reduce(list(by_code.values()))
-        return Blocks({code: blocked for code, blocked in by_code.items() if blocked.any()}, eligible)
+        by_code = {**self._inactive(decided_at), **rules, **self._caps(recent)}
+        if not by_code:
+            return Blocks({}, np.ones((decided_at.size, self._is_other.size), dtype=bool))
+        blocked = np.array(list(by_code.values()))
+        blocked &= self._is_other
+        codes, eligible = tuple(by_code), ~np.logical_or.reduce(blocked)
+        blocking = np.flatnonzero(np.logical_or.reduce(blocked, axis=(1, 2))).tolist()
+        return Blocks({codes[place]: blocked[place] for place in blocking}, eligible)
 
     @cached_property
     def _is_other(self) -> Bools:
@@ -88,9 +93,15 @@ class Shield:
     def _activity(self) -> tuple[np.ndarray, np.ndarray]:
         return self.contents["active_from"].to_numpy(), self.contents["active_until"].to_numpy()
 
-    def _inactive(self, decided_at: np.ndarray) -> Bools:
+    @cached_property
+    def _some_have_their_time(self) -> bool:
+        return not all(np.isnat(times).all() for times in self._activity)
+
+    def _inactive(self, decided_at: np.ndarray) -> dict[str, Bools]:
+        if not self._some_have_their_time:
+            return {}
         times, (begin, end) = decided_at[:, None], self._activity
-        return (times < begin) | (times >= end)  # an end that is not set is NaT, which no time is before or after
+        return {INACTIVE: (times < begin) | (times >= end)}  # an end that is not set is NaT: no time is before or after
 
     @cached_property
     def _conditions(self) -> dict[str, pl.Expr]:
@@ -114,42 +125,48 @@ class Shield:
         return looked_at[np.unique(which, return_index=True)[1]], which
 
     def _rules(self, situations: pl.DataFrame) -> dict[str, Bools]:
-        if not self._conditions:
-            return {}
-        content, which = self._alike
-        situation = situations[self._of_situation].fill_nan(None)
+        return self._of_contents(self._answers(situations)) if self._conditions else {}
+
+    def _of_contents(self, answers: np.ndarray) -> dict[str, Bools]:
+        """What each rule blocks, by what it answers of the contents it tells apart."""
+        return dict(zip(self._conditions, answers[:, :, self._alike[1]], strict=True))
+
+    def _answers(self, situations: pl.DataFrame) -> np.ndarray:
+        """(n_rules, n, n_alike)."""
+        situation, content = situations[self._of_situation].fill_nan(None), self._alike[0]
         crossed = situation.join(content, how="cross", maintain_order="left_right")
         answers = crossed.select(rule.fill_null(value=True).alias(code) for code, rule in self._conditions.items())
-        shape = (situations.height, content.height)
-        return {code: answers[code].to_numpy().reshape(shape)[:, which] for code in self._conditions}
+        shape = (len(self._conditions), situation.height, content.height)
+        return np.array([column.to_numpy() for column in answers]).reshape(shape)
 
     def _rules_of_one(self, situation: Mapping[str, Any]) -> dict[str, Bools]:
-        answers, (_, which) = {}, self._alike
-        for code, names in self._values_of.items():
-            values = tuple(_hashable(situation.get(name)) for name in names)
-            answers[code] = self._answered(code, values)[None, which]
-        return answers
+        if not self._conditions:
+            return {}
+        told = tuple(
+            _hashable(situation.get(name)) if thresholds is None else side_of(situation.get(name), thresholds)
+            for name, thresholds in self._thresholds.items()
+        )
+        if (answers := self._answered.get(told)) is None:
+            if len(self._answered) >= ANSWERS_KEPT:
+                self._answered.clear()
+            answers = self._answered[told] = self._answers(self._one_row(situation))
+        return self._of_contents(answers)
 
     @cached_property
-    def _values_of(self) -> dict[str, tuple[str, ...]]:
-        """Code → the columns of the situation that the rule looks at."""
+    def _answered(self) -> dict[tuple[Any, ...], np.ndarray]:
+        """What a rule can tell of a situation → answers, as ``_answers`` gives them."""
+        return {}
+
+    @cached_property
+    def _thresholds(self) -> dict[str, list[float] | None]:
+        """The columns of the situation that rules look at; see ``thresholds_of``."""
+        rules = [rule.forbid for rule in self.therapy.safety.rules]
+        return {name: thresholds_of(name, rules) for name in self._of_situation[1:]}
+
+    def _one_row(self, situation: Mapping[str, Any]) -> pl.DataFrame:
         known = self.therapy.user | self.therapy.context
-        return {code: tuple(known.keys() & set(rule.meta.root_names())) for code, rule in self._conditions.items()}
-
-    @cached_property
-    def _answered(self) -> Callable[[str, tuple[Any, ...]], Bools]:
-        return lru_cache(ANSWERS_KEPT)(self._answer)
-
-    def _answer(self, code: str, values: tuple[Any, ...]) -> Bools:
-        """(n_alike,) one rule in one situation."""
-        known, (content, _) = self.therapy.user | self.therapy.context, self._alike
-        columns = [
-            pl.Series(name, [value], dtype=known[name].dtype).new_from_index(0, content.height)
-            for name, value in zip(self._values_of[code], values, strict=True)
-        ]
-        condition = self._conditions[code].fill_null(value=True)
-        answer: Bools = content.hstack(columns).select(condition).to_series().to_numpy()
-        return answer
+        asked = {name: pl.Series([situation.get(name)], dtype=known[name].dtype) for name in self._thresholds}
+        return pl.DataFrame({"decided_at": [None], **asked})
 
     @cached_property
     def _minutes(self) -> np.ndarray:

@@ -112,7 +112,7 @@ def _calls(
     calls: Calls, settings: ServiceSettings, clock: Clock, watch: Watch
 ) -> Iterator[tuple[tuple[str, str], ASGIApp]]:
     """Method and path, and what answers there."""
-    in_time, threads = Deadline(settings.deadline_seconds), Threads(THREADS, "posology-calls")
+    in_time, threads = Deadline(settings.deadline_seconds), Threads(THREADS, "posology-calls", at_once=THREADS)
 
     async def run(call: Answering, *arguments: Any) -> Answer:
         answer: Answer = await threads.run(partial(call, *arguments))
@@ -130,8 +130,8 @@ def _calls(
 
 
 async def _call_of(found: Mapping[tuple[str, str], ASGIApp], scope: Scope, receive: Receive, send: Send) -> None:
-    answers = found.get((scope["method"], scope["path"]), refusal(NO_CALL))
-    await answers(scope, receive, send)
+    answers = found.get((scope["method"], scope["path"]))
+    await (answers or refusal(NO_CALL))(scope, receive, send)
 
 
 def _told(told: Callable[[], Answer], run: Run) -> ASGIApp:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from sys import intern
 from typing import NamedTuple
 
@@ -22,6 +23,8 @@ from serving.prepared import Prepared, asked
 from serving.schema import activations, decisions, feedback, measurements
 
 NEVER = np.iinfo(np.int64).min  # NaT
+TIME = "datetime64[us]"
+MICROSECONDS_PER_HOUR = 3.6e9
 _SINCE = "WHERE therapy = :therapy AND user_id = :user_id AND revision > :since AND revision <= :until"
 _CHANGES = sa.text(f"""
     SELECT 'decision', revision, decision_id, decided_at, content_id, CAST(context AS TEXT),
@@ -131,7 +134,7 @@ def _with_readings(known: KnownCourse, taken: Sequence[Change]) -> KnownCourse:
 
 def _with_decisions(therapy: Therapy, known: KnownCourse, made: Sequence[Change]) -> KnownCourse:
     before, times = known.course, _times(made)
-    known_at, feedback = _feedback(therapy, times, np.full(times.size, NEVER), np.full(times.size, np.nan))
+    known_at, feedback = _awaited(therapy, times)
     ids = [*known.decision_ids, *(change.id for change in made)]
     course = replace(
         before,
@@ -141,9 +144,9 @@ def _with_decisions(therapy: Therapy, known: KnownCourse, made: Sequence[Change]
         known=np.concatenate((before.known, known_at)),
         feedback=np.concatenate((before.feedback, feedback)),
     )
-    last = course.decided[-len(made) - 1 :]
-    if (last[1:] > last[:-1]).all():  # in the order of their coming
-        return replace(known, course=course, decision_ids=ids)
+    latest = course.decided[-len(made) - 1 :].tolist()
+    if all(one < other for one, other in pairwise(latest)):  # in the order of their coming
+        return KnownCourse(known.revision, course, known.instruments, ids)
     order = _order(course.decided, ids)
     course = replace(
         course,
@@ -153,7 +156,7 @@ def _with_decisions(therapy: Therapy, known: KnownCourse, made: Sequence[Change]
         known=course.known[order],
         feedback=course.feedback[order],
     )
-    return replace(known, course=course, decision_ids=[ids[place] for place in order])
+    return KnownCourse(known.revision, course, known.instruments, [ids[place] for place in order])
 
 
 def _with_feedback(therapy: Therapy, known: KnownCourse, came: Sequence[Change]) -> KnownCourse:
@@ -162,8 +165,11 @@ def _with_feedback(therapy: Therapy, known: KnownCourse, came: Sequence[Change])
     course, places = known.course, _places(known.decision_ids, [change.id for change in came])
     value = np.array([value_of(therapy.feedback, orjson.loads(change.declared or "{}")) for change in came])
     known_at, feedback = course.known.copy(), course.feedback.copy()
-    known_at[places], feedback[places] = _feedback(therapy, course.decided[places], _times(came), value)
-    return replace(known, course=replace(course, known=known_at, feedback=feedback))
+    decided, times = course.decided[places].view(TIME), _times(came).view(TIME)
+    found = known_by(therapy.feedback, value, decided, times)
+    known_at[places], feedback[places] = found.known_at.view(np.int64), found.value
+    course = replace(course, known=known_at, feedback=feedback)
+    return KnownCourse(known.revision, course, known.instruments, known.decision_ids)
 
 
 def _contexts(therapy: Therapy, made: Sequence[Change]) -> np.ndarray:
@@ -171,14 +177,13 @@ def _contexts(therapy: Therapy, made: Sequence[Change]) -> np.ndarray:
     return np.array(told, dtype=float).reshape(len(made), -1)
 
 
-def _feedback(
-    therapy: Therapy, decided: np.ndarray, came: np.ndarray, value: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """When F of n decisions was known, and F."""
-    if therapy.feedback is None:
+def _awaited(therapy: Therapy, decided: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """When F of n decisions is known, and F, as long as nothing came: see ``models.course.known_by``."""
+    feedback = therapy.feedback
+    if feedback is None:
         return decided, np.full(decided.size, np.nan)
-    found = known_by(therapy.feedback, value, decided.view("datetime64[us]"), came.view("datetime64[us]"))
-    return found.known_at.view(np.int64), found.value
+    missing = np.nan if feedback.missing is None else feedback.missing
+    return decided + round(feedback.due_hours * MICROSECONDS_PER_HOUR), np.full(decided.size, missing)
 
 
 def _times(changes: Sequence[Change]) -> np.ndarray:

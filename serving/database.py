@@ -96,6 +96,7 @@ def engine_of(url: str) -> sa.Engine:
         "pool_size": 10,
         "max_overflow": 40,
         "pool_timeout": WAIT_SECONDS,
+        "pool_use_lifo": True,  # the connection used last still has in memory what it read
     }
     if parsed.get_backend_name() == "postgresql":
         return sa.create_engine(parsed, pool_pre_ping=True, connect_args=GONE_IS_NOTICED, **settings)

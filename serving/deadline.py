@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, Protocol
@@ -31,20 +32,20 @@ class GivenUp(Exception):
     """Nobody waits for this answer any more."""
 
 
-def claim() -> float | None:
-    """Say that something will be kept and answered now.
-
-    Returns:
-        the seconds the database has for it; None where no deadline runs.
+@contextmanager
+def keeping() -> Iterator[float | None]:
+    """A block that keeps what will be answered now; gives the seconds the database has for it, if a deadline runs.
 
     Raises:
         GivenUp: it was answered otherwise.
     """
     attempt = _CURRENT.get()
     if attempt is None:
-        return None
+        yield None
+        return
     attempt.claim()
-    return attempt.left
+    with attempt.aside():
+        yield attempt.left
 
 
 def part(make: Callable[[], Answer]) -> Answer:
@@ -63,9 +64,13 @@ class Attempt:
     """One try at an answer. It is claimed by who keeps the decision, or given up by who waits: never both.
 
     An answer of several decisions is claimed for each in turn; the ``parts`` kept so far are answered in any case.
+
+    Attributes:
+        aside: a block in which other attempts may begin.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, aside: Callable[[], AbstractContextManager[None]]) -> None:
+        self.aside = aside
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._claimed = self._given_up = False
@@ -140,19 +145,19 @@ class Deadline:
         """What ``decide`` answers, or ``otherwise`` with the reason.
 
         Args:
-            decide: has a ``claim`` before it writes.
+            decide: writes in a block of ``keeping`` only.
 
         Raises:
             PosologyError: what ``decide`` refuses.
         """
-        attempt = Attempt(self._seconds * KEPT_BY)
+        attempt = Attempt(self._seconds * KEPT_BY, self._threads.aside)
         otherwise = partial(attempt.run, otherwise)
         if self._hanging >= self._limit:
             return await self._otherwise_because(Alarm.DEADLINE, otherwise, "every thread hangs")
         deciding = self._threads.run(partial(attempt.begin, decide))
         await asyncio.wait({deciding}, timeout=self._seconds * DECIDED_BY)
         is_late = not deciding.done() and attempt.give_up()
-        if not is_late:
+        if not (is_late or deciding.done()):
             await asyncio.wait({deciding}, timeout=self._seconds)  # it is being kept: at the latest by the journal
         if not deciding.done():
             self._hanging += 1

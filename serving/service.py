@@ -2,13 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import bentoml
 from _bentoml_sdk import Service
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from models.release import Release
 from posology.errors import ServiceDown
 from serving.access.doorman import Doorman
 from serving.access.gate import Gate
@@ -20,18 +18,14 @@ from serving.draining import Draining, drain_before_end
 from serving.exchange import refusal
 from serving.opening import open_store
 from serving.problems import Problem
-from serving.ranking import answer_rank
 from serving.settings import read_settings
 from serving.tether import end_with_parent
+from serving.warming import warm
 from serving.watching.logs import log_as_json
 from serving.watching.process import Scraped, process_watch
 from serving.watching.traces import check_protocol
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
-LAST_MORNING = "2025-12-31T09:00:00Z"
-MORNING = {"user": {}, "context": {}, "decided_at": "2026-01-01T09:00:00Z", "seed": 0}
-
-
 STARTING = Problem(503, "the release is being loaded; try again in a second")
 
 
@@ -74,23 +68,6 @@ class MetricsGate:
             await refusal(STARTING)(scope, receive, send)
 
 
-def _predict_once(release: Release) -> None:
-    """Answer before anybody asks: it compiles what is compiled, and rings when the release does not work here.
-
-    Compiled functions are made for the kinds of arrays they are given, and those of a patient without a reading or
-    a session are of another kind.
-    """
-    therapy = release.therapy
-    asked: dict[str, Any] = {**MORNING, "context": dict.fromkeys(therapy.context)}
-    answer_rank(release, asked)
-    if status := therapy.status:
-        reading = {"measured_at": LAST_MORNING, "instrument": status.instrument, "score": status.minimum}
-        asked["measurements"] = [reading]
-        answer_rank(release, asked)
-    session = {"decided_at": LAST_MORNING, "content_id": therapy.safety.safe_default}
-    answer_rank(release, {**asked, "sessions": [session]})
-
-
 door = Door()
 
 
@@ -103,7 +80,7 @@ class PosologyService:
         drain_before_end()
         settings = read_settings()
         release = load_as_far_as_possible(RELEASE)
-        _predict_once(release)
+        warm(release)
         self.store = open_store(settings, release.therapy)
         door.doorman = doorman_of(self.store, settings)
         door.doorman.keep_fresh()

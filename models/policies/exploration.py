@@ -1,5 +1,6 @@
 """From scores to probabilities: the best most often, everything sometimes."""
 
+import numba
 import numpy as np
 
 from posology.therapy import Exploration
@@ -19,10 +20,35 @@ def explored(score: np.ndarray, competing: np.ndarray, eligible: np.ndarray, exp
         eligible: (n, n_contents) what may be given.
         exploration: floor and temperature.
     """
-    lead = np.where(competing, score, -np.inf)
-    lead = lead - lead.max(axis=1, keepdims=True)
-    weight = np.where(competing, np.exp(lead / exploration.temperature), 0.0)
+    if score.shape != eligible.shape:
+        score = np.repeat(score, len(eligible), axis=0)
+    weight = np.exp(_lead(score, competing, exploration.temperature))
     share = weight / weight.sum(axis=1, keepdims=True)
-    n_eligible = eligible.sum(axis=1, keepdims=True)
-    floor = np.minimum(exploration.floor, 1.0 / n_eligible)
-    return np.where(eligible, floor + (1 - floor * n_eligible) * share, 0.0)
+    return _with_floor(share, eligible, exploration.floor)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _lead(score: np.ndarray, competing: np.ndarray, temperature: float) -> np.ndarray:
+    """(n, n_contents) before the best, in temperatures; infinitely far behind where a content does not compete."""
+    lead = np.full(score.shape, -np.inf)
+    for row in range(score.shape[0]):
+        best = -np.inf
+        for place in range(score.shape[1]):
+            if competing[row, place]:
+                best = max(best, score[row, place])
+        for place in range(score.shape[1]):
+            if competing[row, place]:
+                lead[row, place] = (score[row, place] - best) / temperature
+    return lead
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _with_floor(share: np.ndarray, eligible: np.ndarray, least: float) -> np.ndarray:
+    found = np.zeros(share.shape)
+    for row in range(share.shape[0]):
+        n_eligible = np.count_nonzero(eligible[row])
+        floor = min(least, 1.0 / n_eligible)
+        for place in range(share.shape[1]):
+            if eligible[row, place]:
+                found[row, place] = floor + (1 - floor * n_eligible) * share[row, place]
+    return found

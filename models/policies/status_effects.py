@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import numba
 import numpy as np
 
 
@@ -42,15 +43,8 @@ class StatusEffects:
 
     def loss(self, feedback: np.ndarray | None, eligible: np.ndarray) -> Loss:
         """By giving each content instead of the best eligible one."""
-        gain, more, rows = self.gain(feedback), self._more_than_usual(feedback), np.arange(len(eligible))
-        best = np.where(eligible, gain, -np.inf).argmax(axis=1)
-        more = np.broadcast_to(more, eligible.shape) - np.broadcast_to(more, eligible.shape)[rows, best, None]
-        of_contents, with_slope = self.covariance[:-1, :-1], self.covariance[:-1, -1]
-        own = np.diag(of_contents)
-        variance = own + own[best, None] - 2 * of_contents[best]
-        variance = variance + 2 * more * (with_slope - with_slope[best, None]) + more**2 * self.covariance[-1, -1]
-        gain = np.broadcast_to(gain, eligible.shape)
-        return Loss(gain[rows, best, None] - gain, np.sqrt(variance.clip(0)))
+        more = np.zeros(eligible.shape) if feedback is None else self._more_than_usual(feedback)
+        return Loss(*_loss(self.content, self.slope, more, self.covariance, eligible))
 
     def _more_than_usual(self, feedback: np.ndarray | None) -> np.ndarray:
         return np.zeros((1, self.usual.size)) if feedback is None else feedback - self.usual
@@ -71,3 +65,22 @@ class StatusEffects:
         """From ``parameters``."""
         arrays = {name: np.array(parameters[name]) for name in ("content", "usual", "covariance")}
         return cls(slope=parameters["slope"], decisions=parameters["decisions"], **arrays)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _loss(
+    content: np.ndarray, slope: float, more: np.ndarray, covariance: np.ndarray, eligible: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    mean, error, last = np.empty(more.shape), np.empty(more.shape), content.size
+    for row in range(more.shape[0]):
+        gain, best, most = content + slope * more[row], 0, -np.inf
+        for place in range(last):
+            if eligible[row, place] and gain[place] > most:
+                best, most = place, gain[place]
+        for place in range(last):
+            above = more[row, place] - more[row, best]
+            variance = covariance[place, place] + covariance[best, best] - 2 * covariance[best, place]
+            variance += 2 * above * (covariance[place, last] - covariance[best, last])
+            variance += above * above * covariance[last, last]
+            mean[row, place], error[row, place] = gain[best] - gain[place], np.sqrt(max(variance, 0.0))
+    return mean, error

@@ -12,7 +12,7 @@ from catboost import CatBoostRegressor, Pool
 from models.predictors.predictor import Mean
 from models.predictors.rows import Rows
 from models.predictors.saved import save_catboost
-from models.predictors.trees import Trees
+from models.predictors.trees import Trees, columns_of
 
 SAMPLING = ("subsample", "rsm")  # shares of rows and of features a tree is grown on; CatBoost's own where not given
 ROWS_WORTH_THREADS = 1000  # for fewer the compiled trees are ready before CatBoost has begun
@@ -42,7 +42,8 @@ class CatBoost:
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low and high quantile."""
         if features.shape[0] < ROWS_WORTH_THREADS:
-            return np.concatenate([trees.sums(features) for trees in self._compiled], axis=1)
+            columns = columns_of(features)
+            return np.concatenate([trees.sums_of(columns) for trees in self._compiled], axis=1)
         pool = Pool(features)
         return np.column_stack([model.predict(pool) for model in (self.mean, self.quantiles)])
 

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
+from models.predictors.interval import Wider, interval
 from models.predictors.rows import Rows
-from models.predictors.slices import Slice, calibrated, margins, slices_of
+from models.predictors.slices import Slice, calibrated, slices_of, wider
 from models.predictors.support import Support, fit_support
 from models.targets import Target
 from posology.digests import digest_of_folder
@@ -93,12 +95,16 @@ class Predictor:
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low, high in units of the target."""
-        raw = self.model.predict(features) + _anchor(self.anchor, self.names, features)[:, None]
-        mean = np.clip(raw[:, 0], *self.bounds)
-        margin = self.margin + margins(self.slices, features, self.names)
-        low = np.clip(np.minimum(raw[:, 1] - margin, raw[:, 0]), *self.bounds)
-        high = np.clip(np.maximum(raw[:, 2] + margin, raw[:, 0]), *self.bounds)
-        return np.column_stack([mean, low, high])
+        raw = np.ascontiguousarray(self.model.predict(features))
+        return interval(raw, features, self._anchor_place, self.margin, self._wider, self.bounds)
+
+    @cached_property
+    def _anchor_place(self) -> int:
+        return -1 if self.anchor is None else self.names.index(self.anchor)
+
+    @cached_property
+    def _wider(self) -> Wider:
+        return wider(self.slices, self.names)
 
     def supported(self, features: np.ndarray) -> np.ndarray:
         """(n,) whether each pair of course and content is like those that were seen; elsewhere the mean is a guess."""

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
+import numba
 import numpy as np
 from sklearn.linear_model import Ridge as LinearRidge
 from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -17,6 +19,12 @@ from posology.files import write_whole
 
 PENALTIES = np.logspace(-1, 5, 7)
 FOLDS = 5
+
+
+class _Weights(NamedTuple):
+    features: np.ndarray
+    flags: np.ndarray
+    contents: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -82,15 +90,11 @@ class Ridge:
 
     def design(self, features: np.ndarray) -> np.ndarray:
         """(n, n_features + n_flagged + n_contents) what the weights multiply."""
-        standard, flags, place = self._parts(features)
-        return np.column_stack([standard, flags, place[:, None] == np.arange(self.n_contents)]).astype(float)
-
-    def _parts(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(n, n_features) standardised, (n, n_flagged) which are missing, and (n,) the content's place."""
-        is_missing, place = np.isnan(features), self.names.index(PLACE)
+        is_missing, place = np.isnan(features), self._place
         standard = np.where(is_missing, 0.0, (features - self.centre) / self.scale)
         standard[:, place] = 0.0
-        return standard, np.take(is_missing, self.flagged, axis=1), features[:, place]
+        flags, own = np.take(is_missing, self.flagged, axis=1), features[:, place, None] == np.arange(self.n_contents)
+        return np.column_stack([standard, flags, own]).astype(float)
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """(n, 3) mean, low and high.
@@ -98,14 +102,19 @@ class Ridge:
         As ``design`` times the weights, but no column is made for each content,
         and no matrix product, whose last bit depends on the other rows.
         """
-        standard, flags, place = self._parts(features)
-        ends = np.cumsum([len(self.names), self.flagged.size])
-        weights, of_flags, of_contents = np.split(self.weights, ends)
-        has_column = (place >= 0) & (place < self.n_contents)  # not a content that came later
-        own = np.where(has_column, place, self.n_contents).astype(int)
-        mean = (standard * weights).sum(axis=1) + (flags * of_flags).sum(axis=1)
-        mean += np.append(of_contents, 0.0)[own] + self.intercept
+        terms, of_missing, own = _terms(features, self.centre, self.scale, self._split, self.flagged, self._place)
+        mean = terms.sum(axis=1) + of_missing.sum(axis=1)
+        mean += own + self.intercept
         return np.column_stack([mean, mean + self.tails[0], mean + self.tails[1]])
+
+    @cached_property
+    def _place(self) -> int:
+        return self.names.index(PLACE)
+
+    @cached_property
+    def _split(self) -> _Weights:
+        of_features, of_flags, of_contents = np.split(self.weights, np.cumsum([len(self.names), self.flagged.size]))
+        return _Weights(of_features.copy(), of_flags.copy(), of_contents.copy())
 
     def importance(self, rows: Rows) -> np.ndarray:
         """(n_features,) spread of each feature's term, as a share."""
@@ -139,6 +148,29 @@ class Ridge:
             tails=(content["tails"][0], content["tails"][1]),
             **arrays,
         )
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _terms(
+    features: np.ndarray, centre: np.ndarray, scale: np.ndarray, weights: _Weights, flagged: np.ndarray, place: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What is added up: of each feature (n, n_features), of each that is missing (n, n_flagged), of the content (n,).
+
+    A content that came later has no weight.
+    """
+    n = features.shape[0]
+    terms, of_missing, own = np.empty(features.shape), np.empty((n, flagged.size)), np.zeros(n)
+    for row in range(n):
+        for at in range(features.shape[1]):
+            value = features[row, at]
+            is_told = not np.isnan(value) and at != place
+            terms[row, at] = ((value - centre[at]) / scale[at] if is_told else 0.0) * weights.features[at]
+        for nth in range(flagged.size):
+            of_missing[row, nth] = (1.0 if np.isnan(features[row, flagged[nth]]) else 0.0) * weights.flags[nth]
+        content = features[row, place]
+        if 0 <= content < weights.contents.size:
+            own[row] = weights.contents[int(content)]
+    return terms, of_missing, own
 
 
 def best_penalty(design: np.ndarray, target: np.ndarray, rows: Rows) -> float:

@@ -9,12 +9,12 @@ Roth 2023, batch multivalid conformal prediction).
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from models.predictors.conformal import conformal_margin
+from models.predictors.interval import Wider
 from models.predictors.rows import Rows
 
 MOST = sys.float_info.max  # JSON knows no infinity
@@ -79,22 +79,11 @@ def calibrated(
     return margin, tuple(told)
 
 
-def margins(slices: Sequence[Slice], features: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """(n,) what the slices of each row add to everyone's margin, in their order."""
-    added = np.zeros(features.shape[0])
-    places, low, high, margin = _wider(tuple(slices), tuple(names))
-    values = features.T[places]
-    for own in np.where((values >= low) & (values < high), margin, 0.0):  # one by one: a sum's bits vary with its shape
-        added += own
-    return added
-
-
-@lru_cache(maxsize=64)
-def _wider(slices: tuple[Slice, ...], names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-    """The slices with a margin: place of the feature (n_slices,); low, high and margin (n_slices, 1)."""
+def wider(slices: Sequence[Slice], names: Sequence[str]) -> Wider:
+    """The slices with a margin of their own, in their order."""
     wide = [each for each in slices if each.margin]
     ends = np.array([(each.low, each.high, each.margin) for each in wide]).reshape(-1, 3)
-    return np.array([names.index(each.feature) for each in wide], dtype=int), *ends.T[:, :, None]
+    return Wider(np.array([names.index(each.feature) for each in wide], dtype=int), *np.ascontiguousarray(ends.T))
 
 
 def _between(name: str, ends: Sequence[float], fit: Rows) -> tuple[Slice, ...]:

@@ -20,7 +20,7 @@ from models.features import PLACE
 from models.fold import CANDIDATE, PER_NUMBER
 from models.predictors.rows import Rows
 from models.predictors.saved import save_catboost
-from models.predictors.trees import Trees
+from models.predictors.trees import NamedTrees
 
 FALSE_ALARMS = 0.01  # share of the pairs of new patients that are called out of support though they are not
 MOST_ROWS = 40_000  # more do not sharpen it
@@ -49,22 +49,21 @@ class Support:
         known = self._is_seen(features[:, names.index(PLACE)])
         if self.model is None or not features.shape[0]:
             return known
-        place = {name: place for place, name in enumerate(names)}
-        return known & (self._odds(features[:, [place[name] for name in self.names]]) >= self.least)
+        return known & (self._trees.sums(features, tuple(names))[:, 0] >= self.least)
 
     def _is_seen(self, places: np.ndarray) -> np.ndarray:
-        seen = np.zeros(max(self.contents, default=-1) + 2, dtype=bool)  # the last for what came later
-        seen[list(self.contents)] = True
-        return seen[np.minimum(places.astype(int), seen.size - 1)]
-
-    def _odds(self, looked_at: np.ndarray) -> np.ndarray:
-        odds: np.ndarray = self._compiled.sums(looked_at)[:, 0]
-        return odds
+        return self._seen[np.minimum(places.astype(int), self._seen.size - 1)]
 
     @cached_property
-    def _compiled(self) -> Trees:
+    def _seen(self) -> np.ndarray:
+        seen = np.zeros(max(self.contents, default=-1) + 2, dtype=bool)  # the last for what came later
+        seen[list(self.contents)] = True
+        return seen
+
+    @cached_property
+    def _trees(self) -> NamedTrees:
         assert self.model is not None
-        return Trees.of(self.model)
+        return NamedTrees(self.model, self.names)
 
     def about(self) -> dict[str, Any]:
         """What is saved beside the model."""
@@ -112,7 +111,7 @@ def fit_support(fit: Rows, calibrate: Rows, *, seed: int) -> Support:
         verbose=False,
     ).fit(np.vstack([real, mixed]), np.repeat([1, 0], some.size))
     untold = Support(names, contents, 0.0, model)
-    odds = untold._odds(calibrate.features[:, at])
+    odds = untold._trees.sums(calibrate.features[:, at], names)[:, 0]
     return Support(names, contents, _quantile(odds, calibrate.weight), model)
 
 

@@ -28,7 +28,7 @@ class Trees(NamedTuple):
         border: (n_splits,) above it the bit of its level is set.
         first_split: (n_trees + 1,) where the splits of each tree begin.
         first_leaf: (n_trees,) where the leaves of each tree begin.
-        leaves: (n_leaves_in_all, n_outputs)
+        leaves: (n_outputs, n_leaves_in_all)
         bias: (n_outputs,)
     """
 
@@ -62,15 +62,43 @@ class Trees(NamedTuple):
             np.array([split["border"] for tree in splits for split in tree], dtype=np.float32),
             np.cumsum([0, *map(len, splits)]),
             np.cumsum([0, *map(len, leaves)])[:-1],
-            np.concatenate(leaves) if leaves else np.zeros((0, len(bias))),
+            np.concatenate(leaves).T.copy() if leaves else np.zeros((len(bias), 0)),
             np.array(bias, dtype=float),
         )
 
     def sums(self, features: np.ndarray) -> np.ndarray:
         """(n, n_outputs) what ``CatBoost.predict`` gives as raw values, bit for bit."""
-        sums = np.zeros((features.shape[0], self.bias.size))
-        _add_trees(features.astype(np.float32), *self[:-1], sums)
-        return sums + self.bias
+        return self.sums_of(columns_of(features))
+
+    def sums_of(self, columns: np.ndarray) -> np.ndarray:
+        """As ``sums``, of ``columns_of`` the features."""
+        sums = np.zeros((self.bias.size, columns.shape[1]))
+        _add_trees(columns, *self[:-1], sums)
+        return sums.T + self.bias
+
+
+class NamedTrees:
+    """One model's trees over rows of any features, its own among them.
+
+    Args:
+        names: of the model's features.
+    """
+
+    def __init__(self, model: CatBoost, names: tuple[str, ...]) -> None:
+        self._trees, self._names = Trees.of(model), names
+        self._among: dict[tuple[str, ...], Trees] = {}
+
+    def sums(self, features: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+        """(n, n_outputs) as ``Trees.sums``, of (n, n_features) of these names."""
+        if names not in self._among:
+            place = np.array([names.index(name) for name in self._names], dtype=np.int64)
+            self._among[names] = self._trees._replace(feature=place[self._trees.feature])
+        return self._among[names].sums(features)
+
+
+def columns_of(features: np.ndarray) -> np.ndarray:
+    """(n_features, n) of (n, n_features), in the precision of CatBoost."""
+    return np.ascontiguousarray(features.T, dtype=np.float32)
 
 
 def _exported(model: CatBoost) -> dict[str, Any]:
@@ -83,25 +111,47 @@ def _exported(model: CatBoost) -> dict[str, Any]:
 
 @numba.njit(cache=True, nogil=True)
 def _add_trees(
-    features: np.ndarray,
+    columns: np.ndarray,  # (n_features, n)
     feature: np.ndarray,
     border: np.ndarray,
     first_split: np.ndarray,
     first_leaf: np.ndarray,
     leaves: np.ndarray,
-    sums: np.ndarray,
+    sums: np.ndarray,  # (n_outputs, n)
 ) -> None:
-    rows, outputs = sums.shape
-    leaf = np.empty(ROWS_AT_ONCE, np.int32)
-    for begin in range(0, rows, ROWS_AT_ONCE):
-        end = min(begin + ROWS_AT_ONCE, rows)
-        columns = np.ascontiguousarray(features[begin:end].T)
+    leaf, n = np.empty(ROWS_AT_ONCE, np.int32), sums.shape[1]
+    for begin in range(0, n, ROWS_AT_ONCE):
+        rows = min(n - begin, ROWS_AT_ONCE)
+        is_same = _same(columns[:, begin : begin + rows])
         for tree in range(first_leaf.size):
-            leaf[:] = 0
+            shared, differ = first_leaf[tree], False
             for split in range(first_split[tree], first_split[tree + 1]):
-                column, above, bit = columns[feature[split]], border[split], np.int32(1 << (split - first_split[tree]))
-                for row in range(end - begin):
-                    leaf[row] |= bit if column[row] > above else np.int32(0)
-            for row in range(end - begin):
-                for output in range(outputs):
-                    sums[begin + row, output] += leaves[first_leaf[tree] + leaf[row], output]
+                column, above = columns[feature[split], begin : begin + rows], border[split]
+                bit = np.int32(1 << (split - first_split[tree]))
+                if is_same[feature[split]]:
+                    shared += bit if column[0] > above else 0
+                elif differ:
+                    for row in range(rows):
+                        leaf[row] |= bit if column[row] > above else np.int32(0)
+                else:
+                    differ = True
+                    for row in range(rows):
+                        leaf[row] = bit if column[row] > above else np.int32(0)
+            for output in range(sums.shape[0]):
+                added, told = sums[output, begin : begin + rows], leaves[output, shared:]
+                if differ:
+                    for row in range(rows):
+                        added[row] += told[leaf[row]]
+                else:
+                    added += told[0]
+
+
+@numba.njit(cache=True, nogil=True)
+def _same(columns: np.ndarray) -> np.ndarray:
+    """(n_features,) whether a column's rows are all alike: one look at a split on it tells of them all."""
+    is_same = np.ones(columns.shape[0], np.bool_)
+    for which in range(columns.shape[0]):
+        first = columns[which, 0]
+        for value in columns[which]:
+            is_same[which] &= value == first or (np.isnan(value) and np.isnan(first))
+    return is_same
