@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from benchmarks import bootstrap, choice, coverage, features, ingest, killed, retrain, simulator, size
+from benchmarks import bootstrap, choice, coverage, features, ingest, killed, replayed, retrain, simulator, size
 from benchmarks.machine import load, machine
 from benchmarks.pages import keep, text_of
 from benchmarks.result import Result
@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, Callable[[], Result]] = {
     "soak": soak.run,
     "ingest": ingest.run,
     "killed": killed.run,
+    "replay": replayed.run,
 }
 
 

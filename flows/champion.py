@@ -12,6 +12,7 @@ from flows.registry import Registry
 from flows.settings import Settings
 from flows.watch import watch_canary
 from posology.errors import PosologyError
+from serving.listening import LOOPBACK
 from serving.modes.standing import Standing
 from serving.ranking import where
 from serving.running import Served, serve_bundle
@@ -126,8 +127,10 @@ def _beside(standing: Standing) -> str | None:
 
 
 @contextmanager
-def champion_served(home: Home, settings: Settings, therapy: str, *, port: int | None) -> Iterator[ServedChampion]:
-    """The champion's bundle on the loopback while the block runs.
+def champion_served(
+    home: Home, settings: Settings, therapy: str, *, host: str = LOOPBACK, port: int | None
+) -> Iterator[ServedChampion]:
+    """The champion's bundle while the block runs.
 
     Raises:
         NotFound: the therapy has no champion.
@@ -146,7 +149,9 @@ def champion_served(home: Home, settings: Settings, therapy: str, *, port: int |
     seen, serving = chosen.log_stamp(), chosen.now()
     with (
         (home.root / "service.log").open("ab") as log,
-        serve_bundle(serving.bundle, bento_home=home.bento, port=port, env=serving.environment, log=log) as service,
+        serve_bundle(
+            serving.bundle, bento_home=home.bento, host=host, port=port, env=serving.environment, log=log
+        ) as service,
     ):
         place = "POSOLOGY_TOKEN" if settings.token else str(home.root / "token")
         yield ServedChampion(service.url, token, place, service, serving, chosen, seen)

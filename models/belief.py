@@ -10,6 +10,8 @@ What stands here is believed of contents nobody has answered to yet;
 ``models.prior`` learns it.
 """
 
+from dataclasses import dataclass
+
 import numba
 import numpy as np
 
@@ -39,20 +41,40 @@ def loadings(group: np.ndarray, numbers: np.ndarray) -> np.ndarray:
     filled = np.where(np.isnan(numbers), np.nansum(numbers, axis=0) / counts, numbers)
     span = np.ptp(filled, axis=0) if filled.size else np.ones(filled.shape[1])
     scaled = filled / np.where(span > 0, span, 1)
-    apart = ((scaled[:, None] - scaled[None]) ** 2).sum(axis=-1) / max(scaled.shape[1], 1)
-    near, same = np.exp(-0.5 * apart / REACH**2), group[:, None] == group[None]
-    alike = OVERALL + OF_GROUP * same + OF_NUMBERS * near + OF_BOTH * near * same + OWN * np.eye(group.size)
-    return PRIOR_SD * _pivoted_cholesky(alike / (OVERALL + OF_GROUP + OF_NUMBERS + OF_BOTH + OWN))
+    return PRIOR_SD * _pivoted_cholesky(_Likeness(group, scaled))
 
 
-def _pivoted_cholesky(matrix: np.ndarray) -> np.ndarray:
-    left, factor = matrix.diagonal().copy(), np.zeros((matrix.shape[0], RANK))
-    for step in range(min(RANK, matrix.shape[0])):
+@dataclass(frozen=True)
+class _Likeness:
+    """How alike any two of n contents are: an (n, n) matrix of which only single columns are ever made."""
+
+    group: np.ndarray
+    scaled: np.ndarray  # (n_contents, n_numbers)
+
+    def to(self, content: int) -> np.ndarray:
+        """(n,) the column of one content."""
+        itself = np.arange(self.group.size) == content
+        return self._between(self.scaled - self.scaled[content], self.group == self.group[content], itself)
+
+    def to_itself(self) -> np.ndarray:
+        """(n,) the diagonal."""
+        everywhere = np.full(self.group.size, fill_value=True)
+        return self._between(self.scaled - self.scaled, everywhere, everywhere)
+
+    def _between(self, apart: np.ndarray, same: np.ndarray, itself: np.ndarray) -> np.ndarray:
+        near = np.exp(-0.5 * ((apart**2).sum(axis=-1) / max(apart.shape[1], 1)) / REACH**2)
+        alike = OVERALL + OF_GROUP * same + OF_NUMBERS * near + OF_BOTH * near * same + OWN * itself
+        return alike / (OVERALL + OF_GROUP + OF_NUMBERS + OF_BOTH + OWN)
+
+
+def _pivoted_cholesky(alike: _Likeness) -> np.ndarray:
+    left, factor = alike.to_itself(), np.zeros((alike.group.size, RANK))
+    for step in range(min(RANK, left.size)):
         pivot = int(left.argmax())
         if left[pivot] < 1e-9:
             break
         explained = (factor[:, :step] * factor[pivot, :step]).sum(axis=1)
-        factor[:, step] = (matrix[:, pivot] - explained) / np.sqrt(left[pivot])
+        factor[:, step] = (alike.to(pivot) - explained) / np.sqrt(left[pivot])
         left -= factor[:, step] ** 2
     return factor
 

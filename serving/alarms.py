@@ -22,11 +22,13 @@ class Alarm(StrEnum):
     JOURNALLED = "JOURNALLED"
     """A decision is in the journal and not yet in the database."""
     NOT_KEPT = "NOT_KEPT"
-    """Neither database nor journal took a decision: the safe default was answered, without decision_id."""
+    """No disk took a decision, and the safe default was answered without decision_id; or none took a plan."""
     NOT_PLACED = "NOT_PLACED"
     """A decision of the journal is of a patient whom the database does not know, or without consent."""
     RELEASE_DAMAGED = "RELEASE_DAMAGED"
     """The release was loaded without its predictors: every answer is the safe default."""
+    SHADOW_FAILED = "SHADOW_FAILED"
+    """A release that only watches could not predict: no patient's answer is touched, the comparison lacks it."""
 
 
 class Alarms:

@@ -18,7 +18,7 @@ from serving.modes.modes import Modes
 from serving.openapi import document_of
 from serving.plans.keeping import Plans
 from serving.plans.signing import PlanKey
-from serving.problems import NoConsent, RequestError
+from serving.problems import RequestError, refuse_without
 from serving.ranking import answer, answer_rank, draw_seed
 from serving.requests import (
     read_activation,
@@ -71,7 +71,7 @@ class Calls:
         """Decide for a stored user; the decision is on disk before it is answered."""
         asked = read_recommend(self.release, body)
         known = self.courses.of(asked.user_id)
-        _refuse_without(known.consents(now))
+        refuse_without(known.consents(now))
         return self._deciding.once(asked, now, key, known=known)
 
     def recommend_otherwise(
@@ -90,11 +90,23 @@ class Calls:
         self._refuse_without_consent(asked.each.user_id, now)
         return {"decisions": self._deciding.several(asked.each, asked.contents, now, key)}
 
+    def session_plan_otherwise(
+        self, body: Body, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
+    ) -> dict[str, Any]:
+        """What of the session was decided in time, and the safe default for the rest."""
+        asked = read_session_plan(self.release, body)
+        several = self._deciding.several_otherwise(asked.each, asked.contents, now, key, why, is_kept=is_kept)
+        return {"decisions": several}
+
     def plan(self, body: Body, now: datetime, key: str | None = None) -> dict[str, Any]:
         """Decide for days without network, signed; nothing counts as given until it is reconciled."""
-        asked = read_plan(self.release, body)
-        self._refuse_without_consent(asked.user_id, now)
-        return self._plans.make(asked, now, key)
+        return self._plans.make(read_plan(self.release, body), now, key)
+
+    def plan_otherwise(
+        self, body: Body, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
+    ) -> dict[str, Any]:
+        """A signed plan of safe defaults, if it can be kept: what is not kept cannot be reconciled."""
+        return self._plans.make_otherwise(read_plan(self.release, body), now, key, why, is_kept=is_kept)
 
     def plan_reconcile(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep what of a plan was given, and when."""
@@ -194,16 +206,11 @@ class Calls:
         return Plans(self.release, self.store, self.modes, self.plan_key)
 
     def _refuse_without_consent(self, user_id: str, at: datetime) -> None:
-        _refuse_without(self.store.user(user_id).consents(at))
+        refuse_without(self.store.user(user_id).consents(at))
 
     def _refuse_future(self, field: str, time: datetime, now: datetime) -> None:
         if time > now + CLOCKS_MAY_DIFFER and not self.future_is_allowed:
             raise RequestError("lies in the future", field=field)
-
-
-def _refuse_without(consent: bool) -> None:
-    if not consent:
-        raise NoConsent("the user has not consented, or not any more")
 
 
 def moment(header: str | None, now: datetime, *, is_demo: bool) -> datetime:

@@ -74,9 +74,14 @@ def read_on(
     engine: sa.Engine, therapy: Therapy, user_id: str, before: KnownCourse, revision: int
 ) -> KnownCourse | None:
     """As ``brought_to``, with what changed according to the store."""
-    told = {"therapy": therapy.name, "user_id": user_id, "since": before.revision, "until": revision}
+    return brought_to(therapy, before, revision, changes_between(engine, therapy, user_id, before.revision, revision))
+
+
+def changes_between(engine: sa.Engine, therapy: Therapy, user_id: str, since: int, until: int) -> list[Change]:
+    """What changed one user's course after one revision, up to another."""
+    told = {"therapy": therapy.name, "user_id": user_id, "since": since, "until": until}
     found = asked(engine, lambda cursor: cursor.raw(_changes(cursor.kind), told))
-    return brought_to(therapy, before, revision, [Change(*row) for row in found])
+    return [Change(*row) for row in found]
 
 
 @cache

@@ -3,17 +3,15 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, Protocol
 
 from posology.errors import PosologyError, ServiceDown
 from serving.alarms import ALARMS, Alarm
 from serving.ranking import where
-from serving.records import Decision
-from serving.store import Store
 from serving.threads import Threads
 
 Answer = dict[str, Any]
@@ -34,19 +32,38 @@ class GivenUp(Exception):
     """Nobody waits for this answer any more."""
 
 
-def keep(store: Store, decision: Decision) -> None:
-    """Have the decision on disk, in the time the call has left; raises ``GivenUp`` when it was answered otherwise."""
+@contextmanager
+def keeping() -> Iterator[float | None]:
+    """A block that keeps what will be answered now; gives the seconds the database has for it, if a deadline runs.
+
+    Raises:
+        GivenUp: it was answered otherwise.
+    """
     attempt = _CURRENT.get()
     if attempt is None:
-        store.add_decision(decision)
-    else:
-        attempt.claim()
-        with attempt.aside():
-            store.add_decision(decision, patience=attempt.left)
+        yield None
+        return
+    attempt.claim()
+    with attempt.aside():
+        yield attempt.left
+
+
+def part(make: Callable[[], Answer]) -> Answer:
+    """A part of an answer, made and kept; should the next be late or break, this one is answered all the same."""
+    attempt = _CURRENT.get()
+    return make() if attempt is None else attempt.part(make)
+
+
+def parts() -> list[Answer]:
+    """The parts of the answer that were kept before it was answered otherwise."""
+    attempt = _CURRENT.get()
+    return [] if attempt is None else list(attempt.parts)
 
 
 class Attempt:
     """One try at an answer. It is claimed by who keeps the decision, or given up by who waits: never both.
+
+    An answer of several decisions is claimed for each in turn; the ``parts`` kept so far are answered in any case.
 
     Attributes:
         aside: a block in which other attempts may begin.
@@ -57,6 +74,7 @@ class Attempt:
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._claimed = self._given_up = False
+        self.parts: list[Answer] = []
 
     @property
     def left(self) -> float:
@@ -67,8 +85,12 @@ class Attempt:
         """What ``decide`` answers, unless it is too late to begin."""
         if self._given_up:
             raise GivenUp
+        return self.run(decide)
+
+    def run(self, work: Callable[..., Answer], *arguments: Any, **named: Any) -> Answer:
+        """What ``work`` answers, as of this attempt."""
         _CURRENT.set(self)
-        return decide()
+        return work(*arguments, **named)
 
     def claim(self) -> None:
         """Say that the decision will be kept and answered now; raises ``GivenUp`` when it is too late."""
@@ -77,11 +99,21 @@ class Attempt:
                 raise GivenUp
             self._claimed = True
 
-    def give_up(self) -> bool:
-        """Say that the answer is made otherwise; false when a decision is being kept already."""
+    def part(self, make: Callable[[], Answer]) -> Answer:
+        """A part of the answer, which ``make`` keeps; raises ``GivenUp`` when it is too late to begin."""
+        if self._given_up:
+            raise GivenUp
+        made = make()
         with self._lock:
-            self._given_up = not self._claimed
-            return self._given_up
+            self.parts.append(made)
+            self._claimed = False
+        return made
+
+    def give_up(self) -> bool:
+        """Say that what is not kept yet is answered otherwise; false when a decision is being kept now."""
+        with self._lock:
+            self._given_up = True
+            return not self._claimed
 
 
 _CURRENT: ContextVar[Attempt | None] = ContextVar("attempt", default=None)
@@ -113,14 +145,15 @@ class Deadline:
         """What ``decide`` answers, or ``otherwise`` with the reason.
 
         Args:
-            decide: writes by ``keep`` only.
+            decide: writes in a block of ``keeping`` only.
 
         Raises:
             PosologyError: what ``decide`` refuses.
         """
+        attempt = Attempt(self._seconds * KEPT_BY, self._threads.aside)
+        otherwise = partial(attempt.run, otherwise)
         if self._hanging >= self._limit:
             return await self._otherwise_because(Alarm.DEADLINE, otherwise, "every thread hangs")
-        attempt = Attempt(self._seconds * KEPT_BY, self._threads.aside)
         deciding = self._threads.run(partial(attempt.begin, decide))
         await asyncio.wait({deciding}, timeout=self._seconds * DECIDED_BY)
         is_late = not deciding.done() and attempt.give_up()
@@ -133,8 +166,13 @@ class Deadline:
             return await self._otherwise_because(Alarm.DEADLINE, otherwise, f"no choice in {self._seconds:g} s")
         if not deciding.done():
             return _not_kept(Alarm.STORE_UNAVAILABLE, otherwise)
+        return await self._outcome(deciding, otherwise)
+
+    async def _outcome(self, deciding: asyncio.Future[Answer], otherwise: Otherwise) -> Answer:
         try:
             return deciding.result()
+        except GivenUp:
+            return await self._otherwise_because(Alarm.DEADLINE, otherwise, f"not all in {self._seconds:g} s")
         except ServiceDown as error:
             return await self._otherwise_because(Alarm.STORE_UNAVAILABLE, otherwise, str(error))
         except PosologyError:
@@ -145,16 +183,22 @@ class Deadline:
     async def _otherwise_because(self, code: Alarm, otherwise: Otherwise, about: str) -> Answer:
         ALARMS.ring(code, f"{about}: safe default")
         answering = self._otherwise.run(partial(otherwise, code, is_kept=True))
+        answering.add_done_callback(_look_at)
         await asyncio.wait({answering}, timeout=self._seconds)
         return answering.result() if answering.done() else _not_kept(code, otherwise)
 
     def _came_back(self, deciding: asyncio.Future[Any]) -> None:
         self._hanging -= 1
-        if not deciding.cancelled():
-            deciding.exception()  # looked at, so that nobody warns of it
+        _look_at(deciding)
 
 
 def _not_kept(code: Alarm, otherwise: Otherwise) -> Answer:
     """The answer when the disk itself hangs."""
     ALARMS.ring(Alarm.NOT_KEPT, "neither database nor journal answers")
-    return otherwise(code, is_kept=False)
+    return copy_context().run(partial(otherwise, code, is_kept=False))
+
+
+def _look_at(future: asyncio.Future[Any]) -> None:
+    """See the outcome that nobody may have waited for, so that nobody warns of it."""
+    if not future.cancelled():
+        future.exception()

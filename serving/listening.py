@@ -12,15 +12,20 @@ import socket
 import sys
 from typing import Any
 
+LOOPBACK = "127.0.0.1"
 BACKLOG = 2048  # connections that may wait, as BentoML has it
 
 
-def listen(port: int | None) -> socket.socket:
-    """A socket that listens on the loopback; on a free port when None. Raises OSError when the port is taken."""
+def listen(port: int | None, host: str = LOOPBACK) -> socket.socket:
+    """A socket that listens on an IPv4 address of this machine; on a free port when None.
+
+    Raises:
+        OSError: the port is taken, or the address is none of this machine.
+    """
     listening = socket.socket()
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(("127.0.0.1", port or 0))
+        listening.bind((host, port or 0))
         listening.listen(BACKLOG)
         listening.setblocking(False)
     except OSError:

@@ -28,6 +28,12 @@ class NoConsent(Refused):
     """The patient has not consented."""
 
 
+def refuse_without(consent: bool) -> None:
+    """Raise ``NoConsent`` unless there is consent."""
+    if not consent:
+        raise NoConsent("the user has not consented, or not any more")
+
+
 @dataclass(frozen=True)
 class Problem:
     """An error as it is answered; its code is that of its status unless it has one of its own."""

@@ -61,15 +61,16 @@ def decide(
     context: Mapping[str, Any],
     candidates: Sequence[str] | None,
     seed: int,
+    alarm: Alarm = Alarm.PREDICTION_FAILED,
 ) -> Choice:
-    """The choice for one user, or the safe default when the prediction breaks."""
+    """The choice for one user, or the safe default when the prediction breaks, which rings the alarm."""
     try:
         choice = choose(release, course, now=now, context=context, candidates=candidates, seed=seed)
         if _is_finite(choice):
             return choice
-        ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name} predicted a number that is not finite")
+        ALARMS.ring(alarm, f"release {release.name} predicted a number that is not finite")
     except Exception as error:  # a patient is waiting: whatever broke, the safe default is the answer
-        ALARMS.ring(Alarm.PREDICTION_FAILED, f"release {release.name}: {where(error)}")  # a traceback may hold data
+        ALARMS.ring(alarm, f"release {release.name}: {where(error)}")  # a traceback may hold data
     return safe_choice(release, seed, PREDICTION_FAILED)
 
 

@@ -1,18 +1,19 @@
 """A logged decision made again from the log and its release, and compared bit for bit."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from models.one_course import OneCourse
 from models.release import Release
 from posology.errors import CannotDo, NotFound
 from posology.tables import ON_SCHEDULE, Tables
-from serving.changes import KnownCourse, read_on, whole
-from serving.database import open_database, reading, rows_of
+from serving.database import open_database, reading
 from serving.fallback import reason_of, safe_choice
 from serving.modes.arms import on_schedule
 from serving.plans.replaying import planned_again
@@ -28,10 +29,12 @@ class Replayed:
 
     Attributes:
         differences: fields that differ, such as ``ranking[3].feedback.mean``; never their values.
+        considered: whether it is what the release would have done, while another decided.
     """
 
     decision_id: str
     differences: tuple[str, ...]
+    considered: bool = False
 
     @property
     def equal(self) -> bool:
@@ -39,33 +42,32 @@ class Replayed:
         return not self.differences
 
 
-def made_by(store_url: str, decision_id: str | None = None) -> dict[str, list[str]]:
-    """Release → decisions, by its policy or schedule, that can be made again: one, or all in the store by time.
+@contextmanager
+def opened(store_url: str) -> Iterator[sa.Engine]:
+    """The database of a store while the block runs; raises ``ServiceDown`` when it does not answer."""
+    engine = open_database(store_url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def release_of(store_url: str, decision_id: str) -> str:
+    """The release that made a decision, by its policy or schedule.
 
     Raises:
         NotFound: no such decision.
         CannotDo: it was made elsewhere and loaded.
         ServiceDown: the database does not answer.
     """
-    columns = (decisions.c.decision_id, decisions.c.release, decisions.c.seed)
-    query = sa.select(*columns).order_by(decisions.c.decided_at, decisions.c.decision_id)
-    if decision_id is not None:
-        query = query.where(decisions.c.decision_id == decision_id)
-    engine = open_database(store_url)
-    try:
-        with reading(engine) as connection:
-            found = list(connection.execute(query))
-    finally:
-        engine.dispose()
-    if decision_id is not None and not found:
+    query = sa.select(decisions.c.release, decisions.c.seed).where(decisions.c.decision_id == decision_id)
+    with opened(store_url) as engine, reading(engine) as connection:
+        found = connection.execute(query).first()
+    if found is None:
         raise NotFound(f"no decision {decision_id} in the store; expected a decision_id that /v1/recommend answered")
-    if decision_id is not None and found[0].seed is None:
+    if found.seed is None or found.release is None:
         raise CannotDo(f"decision {decision_id} was made elsewhere and loaded; expected one that this service made")
-    made: dict[str, list[str]] = {}
-    for row in found:
-        if row.seed is not None and row.release is not None:
-            made.setdefault(row.release.removesuffix(ON_SCHEDULE), []).append(row.decision_id)
-    return made
+    return str(found.release).removesuffix(ON_SCHEDULE)
 
 
 def replay(release: Release, store: Store, decision: Decision) -> Replayed:
@@ -108,36 +110,7 @@ class Replaying:
         eligible = [item["content_id"] for item in again["ranking"] if item["eligible"]]
         logged = {name: _plain(getattr(decision, name)) for name in (*_TOLD, "eligible")}
         made = {**{name: again[name] for name in _TOLD}, "eligible": eligible}
-        return Replayed(decision.decision_id, tuple(_differences(logged, made)))
-
-    def all(self) -> Iterator[Replayed]:
-        """Every decision of the release, patient by patient, whose course is brought on from one to the next."""
-        mine = sa.and_(
-            decisions.c.therapy == self.store.therapy.name,
-            decisions.c.release.in_([self.release.name, self.release.name + ON_SCHEDULE]),
-            decisions.c.seed.is_not(None),
-        )
-        with reading(self.store.engine) as connection:
-            patients = list(connection.execute(sa.select(decisions.c.user_id).where(mine).distinct()).scalars())
-        for user_id in sorted(patients):
-            yield from self._all_of(user_id, mine & (decisions.c.user_id == user_id))
-
-    def _all_of(self, user_id: str, mine: sa.ColumnElement[bool]) -> Iterator[Replayed]:
-        query = sa.select(decisions).where(mine).order_by(decisions.c.course_revision, decisions.c.decided_at)
-        with reading(self.store.engine) as connection:
-            made = [Decision.from_row(row) for row in rows_of(connection, query)]
-            known: KnownCourse | None = None
-            for decision in made:
-                if decision.course_revision is None or self.release.features.need_tables or decision.plan_id:
-                    yield self.one(decision)
-                    continue
-                known = self._brought(user_id, known, decision.course_revision)
-                yield self.one(decision, known.course)
-
-    def _brought(self, user_id: str, known: KnownCourse | None, revision: int) -> KnownCourse:
-        therapy = self.store.therapy
-        later = read_on(self.store.engine, therapy, user_id, known, revision) if known else None
-        return later or whole(therapy, self.store.course(user_id, revision=revision), revision)
+        return Replayed(decision.decision_id, () if _bits(logged) == _bits(made) else tuple(_differences(logged, made)))
 
     def _decider(self, decision: Decision) -> Release:
         if decision.release == self.release.name:
@@ -176,6 +149,11 @@ _TOLD = ("content_id", "probability", "source", "reasons", "seed", "ranking")
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
+
+
+def _bits(told: dict[str, Any]) -> bytes:
+    """The same for the same numbers to the last bit, of the same types."""
+    return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 
 
 def _differences(logged: Any, again: Any, place: str = "") -> Iterator[str]:

@@ -123,4 +123,12 @@ POSTED = (
         (404,),
     ),
 )
-RELEASE = Route("release", "What is served.", "Digests, therapy, signatures, since when.", answers.Release)
+TOLD = (
+    Route("release", "What is served.", "Digests, therapy, signatures, since when.", answers.Release),
+    Route(
+        "therapy",
+        "What the therapy declares.",
+        "Columns with their kinds, ranges and units, for an app's forms; and the contents of the release.",
+        answers.Therapy,
+    ),
+)

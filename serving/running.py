@@ -1,5 +1,6 @@
 """A bundle being served: started, waited for, taken over from by another, and stopped whatever happens."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from serving.bundle import bento_environment
 
 READY_WITHIN_SECONDS = 180  # nobody waits for one that takes over
 STOPPED_WITHIN_SECONDS = 10
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what it is compared with; nobody is served there unless told so
 DRAINED_WITHIN_SECONDS = 45  # a call takes 30 at most
 ONE_USER_AT_A_TIME = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}  # calls share the cores, not one call's parts
 
@@ -30,7 +32,7 @@ class Served:
     """Bundles that answer at ``url``, one after the other on one socket."""
 
     def __init__(self, socket: socket.socket, bento_home: Path, log: IO[bytes] | None) -> None:
-        self.url = f"http://127.0.0.1:{socket.getsockname()[1]}"
+        self.url = _url(socket)
         self._socket, self._bento_home, self._log = socket, bento_home, log
         self._current: _Running | None = None
         self._leaving: list[Thread] = []
@@ -75,19 +77,26 @@ class Served:
 
 @contextmanager
 def serve_bundle(
-    tag: str, *, bento_home: Path, port: int | None = None, env: Mapping[str, str], log: IO[bytes] | None = None
+    tag: str,
+    *,
+    bento_home: Path,
+    host: str = listening.LOOPBACK,
+    port: int | None = None,
+    env: Mapping[str, str],
+    log: IO[bytes] | None = None,
 ) -> Iterator[Served]:
-    """The bundle served on the loopback while the block runs.
+    """The bundle served while the block runs.
 
     Args:
+        host: an IPv4 address of this machine, or ``0.0.0.0`` for all of them.
         port: a free one when None.
         env: ``POSOLOGY_STORE_URL``, ``POSOLOGY_TOKEN`` and other settings of the service.
         log: where its output goes; kept only to explain a failed start when None.
 
     Raises:
-        ServiceDown: the port is taken, or the service did not become ready.
+        ServiceDown: nobody can listen there, or the service did not become ready.
     """
-    with _listening(port) as socket:
+    with _listening(host, port) as socket:
         served = Served(socket, bento_home, log)
         try:
             served.begin(tag, env)
@@ -97,10 +106,12 @@ def serve_bundle(
 
 
 @contextmanager
-def _listening(port: int | None) -> Iterator[socket.socket]:
+def _listening(host: str, port: int | None) -> Iterator[socket.socket]:
     try:
-        listening_socket = listening.listen(port)
+        listening_socket = listening.listen(port, host)
     except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise ServiceDown(f"{host} is no address of this machine; expected one of its own") from error
         raise ServiceDown(f"port {port} is taken; stop what listens there or choose another") from error
     with listening_socket:
         yield listening_socket
@@ -140,7 +151,7 @@ class _Running:
             )
             running = cls(process, folder)
             try:
-                _wait_until_ready(process, f"http://{host}:{port}", work / "ready", tag, own_log)
+                _wait_until_ready(process, _url(socket), work / "ready", tag, own_log)
             except BaseException:
                 running.stop(STOPPED_WITHIN_SECONDS)
                 raise
@@ -162,6 +173,12 @@ class _Running:
                 with suppress(psutil.NoSuchProcess):
                     left.kill()
             self.folder.cleanup()
+
+
+def _url(socket: socket.socket) -> str:
+    """Where who is on this machine reaches it."""
+    host, port = socket.getsockname()
+    return f"http://{listening.LOOPBACK if host == EVERYWHERE else host}:{port}"
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, ready: Path, tag: str, log: IO[bytes]) -> None:

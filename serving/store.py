@@ -28,7 +28,7 @@ from serving.keeping.settling import Settling
 from serving.keeping.statements import Key, rows_by_key
 from serving.keeping.writes import ABSENT, NO_DECISION, NO_USER, Write, write_together
 from serving.prepared import asked
-from serving.problems import NoConsent
+from serving.problems import refuse_without
 from serving.records import Decision, Feedback, Measurement, Override, Plan, User
 from serving.schema import activations, decisions, feedback, measurements, overrides, plans, users
 
@@ -178,9 +178,9 @@ class Store:
             raise Conflict("this decision's content was already shown or answered; ask for a new decision")
         self._add_to_decision(overrides, override.as_row(), ("overridden_at", "reasons", "token"))
 
-    def add_plan(self, plan: Plan) -> None:
-        """Keep a plan as it was signed."""
-        self._add(plans, plan.as_row())
+    def add_plan(self, plan: Plan, *, patience: float | None = None) -> None:
+        """Keep a plan as it was signed; ``patience`` as of a decision."""
+        self._add(plans, plan.as_row(), patience=patience)
 
     def plan(self, plan_id: str) -> Plan:
         """A plan as added."""
@@ -300,8 +300,7 @@ class Store:
 
     def _place(self, decision: Decision) -> None:
         """Keep a decision of the journal; the patient was not asked then whether they consent."""
-        if not self.user(decision.user_id).consents(decision.decided_at):
-            raise NoConsent("the user has not consented, or not any more")
+        refuse_without(self.user(decision.user_id).consents(decision.decided_at))
         self._add(decisions, decision.as_row())
 
     def _write_together(self, writes: Sequence[Write]) -> None:

@@ -3,11 +3,13 @@
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 PIPE_WIDTH = 160  # of tables that no terminal bounds
@@ -56,6 +58,14 @@ def progress(title: str) -> Iterator["Steps"]:
         steps = Steps(status)
         yield steps
         steps.done()
+
+
+@contextmanager
+def progress_bar(title: str, total: int) -> Iterator[Callable[[], None]]:
+    """A bar with the remaining time (on standard error); gives what is called after each of so many."""
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err) as bar:
+        yield partial(bar.advance, bar.add_task(title, total=total))
 
 
 class Steps:

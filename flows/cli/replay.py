@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.here import Here, HomeOption, JsonOption, here
-from flows.cli.output import out, print_json, print_table, progress
+from flows.cli.output import out, print_json, print_table, progress, progress_bar
 from posology.errors import CannotDo, NotFound
 
 if TYPE_CHECKING:
+    from models.release import Release
     from serving.replay import Replayed
 
 SHOWN = 20  # of those that differ
-TOLD_EVERY = 100
 
 
 def replay(
@@ -26,25 +26,41 @@ def replay(
     """Make a logged decision again, from the log and its release, and say whether every bit is the same.
 
     Also years and releases later: the release is taken from the registry by its digest, the course as it was known
-    then. Exit status 1 when something differs.
+    then. With --all also what a shadow or an apprentice would have done. Exit status 1 when something differs.
     """
     if (decision_id is None) is not every:
         raise CannotDo("expected a decision_id, or --all for every decision in the store")
-    found = list(_replayed(here(home), decision_id))
-    if not found:
+    if decision_id is not None:
+        replayed = _one(here(home), decision_id)
+        _show(replayed, as_json=as_json)
+        raise typer.Exit(0 if replayed.equal else 1)
+    count, differ = 0, []
+    for replayed in _all(here(home)):
+        count += 1
+        if not replayed.equal:
+            differ.append(replayed)
+    if not count:
         raise NotFound("the store holds no decision that was made here; expected some, is it the right --home?")
-    differ = [each for each in found if not each.equal]
-    if not every:
-        _show(found[0], as_json=as_json)
-    elif as_json:
-        told = [{"decision_id": each.decision_id, "differences": each.differences} for each in differ]
-        print_json({"equal": not differ, "decisions": len(found), "differences": told})
-    else:
-        out.print(f"{len(found) - len(differ):,} of {len(found):,} decisions are the same, bit for bit.")
-        if differ:
-            rows = [[each.decision_id, ", ".join(each.differences[:5])] for each in differ[:SHOWN]]
-            print_table("What differs", ["decision", "fields"], rows)
+    _show_all(differ, count, as_json=as_json)
     raise typer.Exit(1 if differ else 0)
+
+
+def _show_all(differ: "list[Replayed]", count: int, *, as_json: bool) -> None:
+    if as_json:
+        told = [
+            {"decision_id": each.decision_id, "considered": each.considered, "differences": each.differences}
+            for each in differ
+        ]
+        print_json({"equal": not differ, "decisions": count, "differences": told})
+        return
+    out.print(f"{count - len(differ):,} of {count:,} decisions are the same, bit for bit.")
+    if differ:
+        rows = [[_name(each), ", ".join(each.differences[:5])] for each in differ[:SHOWN]]
+        print_table("What differs", ["decision", "fields"], rows)
+
+
+def _name(replayed: "Replayed") -> str:
+    return f"{replayed.decision_id} (considered)" if replayed.considered else replayed.decision_id
 
 
 def _show(replayed: "Replayed", *, as_json: bool) -> None:
@@ -56,24 +72,36 @@ def _show(replayed: "Replayed", *, as_json: bool) -> None:
         out.print(f"Not the same: {', '.join(replayed.differences)}")
 
 
-def _replayed(known: Here, decision_id: str | None) -> Iterator["Replayed"]:
-    """Decisions of one release after another."""
-    from flows.registry import Registry
-    from models.release import Release
-    from serving.replay import Replaying, made_by
+def _one(known: Here, decision_id: str) -> "Replayed":
+    from serving.replay import release_of, replay
     from serving.store import Store
 
-    registry = Registry.open(known.home, known.settings)
     with progress("Replaying") as step:
-        for name, ids in made_by(known.settings.store_url, decision_id).items():
-            step(f"Make {len(ids):,} decisions of {name} again")
-            release = Release.load(registry.download(registry.find(name)))
+        name = release_of(known.settings.store_url, decision_id)
+        step(f"Make a decision of {name} again")
+        release = _release(known, name)
+        with closing(Store.open(known.settings.store_url, release.therapy)) as store:
+            return replay(release, store, store.decision(decision_id))
+
+
+def _all(known: Here) -> Iterator["Replayed"]:
+    """Decisions of one release after another."""
+    from serving.replay_all import made_by, replay_all
+    from serving.store import Store
+
+    counts = made_by(known.settings.store_url)
+    with progress_bar("Make decisions again", sum(counts.values())) as advance:
+        for name in counts:
+            release = _release(known, name)
             with closing(Store.open(known.settings.store_url, release.therapy)) as store:
-                replaying = Replaying(release, store)
-                found = (
-                    replaying.all() if decision_id is None else (replaying.one(store.decision(each)) for each in ids)
-                )
-                for number, replayed in enumerate(found, start=1):
-                    if number % TOLD_EVERY == 0:
-                        step.detail(f"{number:,} of {len(ids):,}")
+                for replayed in replay_all(release, store):
+                    advance()
                     yield replayed
+
+
+def _release(known: Here, name: str) -> "Release":
+    from flows.registry import Registry
+    from models.release import Release
+
+    registry = Registry.open(known.home, known.settings)
+    return Release.load(registry.download(registry.find(name)))

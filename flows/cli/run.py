@@ -1,6 +1,7 @@
 """``demo``, ``serve`` and ``ui``."""
 
 import contextlib
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +10,21 @@ import typer
 from flows.cli.here import HomeOption, JsonOption, TherapyArgument, here
 from flows.cli.learn import show_retrained
 from flows.cli.output import out, print_json, print_lines, print_table, progress
+from posology.errors import CannotDo
 
 
 def serve(
     therapy: TherapyArgument,
-    port: Annotated[int, typer.Option(help="On the loopback.")] = 3000,
+    port: Annotated[int, typer.Option(help="A free one of that address.")] = 3000,
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="IPv4 address to listen on. The default can be reached from this machine alone. Any other, such as "
+            "0.0.0.0 for all of the machine's, opens every call to that network, tokens and patients' data "
+            "unencrypted: put a reverse proxy that ends TLS before it (docs/security.md).",
+        ),
+    ] = "127.0.0.1",
     home: HomeOption = None,
 ) -> None:
     """Serve the champion's bundle until stopped (Ctrl-C)."""
@@ -21,16 +32,25 @@ def serve(
     from flows.cli.welcome import show_welcome
     from posology.therapy_file import load_therapy
 
-    known = here(home)
+    known, is_open = here(home), not _is_loopback(host)
     name = load_therapy(therapy).name
     with contextlib.ExitStack() as stack:
         with progress("Starting") as step:
             step("Start the service")
-            served = stack.enter_context(champion_served(known.home, known.settings, name, port=port))
+            served = stack.enter_context(champion_served(known.home, known.settings, name, host=host, port=port))
         show_welcome(served)
+        if is_open:
+            out.print(f"Other machines reach it at {host} without TLS: let a reverse proxy end it (docs/security.md).")
         out.print("What is promoted meanwhile takes over by itself. Stop with Ctrl-C.")
         served.tell = out.print
         served.wait()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return IPv4Address(host).is_loopback
+    except ValueError:
+        raise CannotDo(f"--host {host}: expected an IPv4 address of this machine, such as 127.0.0.1") from None
 
 
 def ui(home: HomeOption = None) -> None:

@@ -1,10 +1,12 @@
 """A client of the ``/v1`` calls for apps: needs httpx and nothing of the server, so this folder can be copied."""
 
 from .answers import (
+    Column,
     Contribution,
     Decision,
     DecisionKept,
     Explanation,
+    FeedbackDeclared,
     Interval,
     Override,
     Plan,
@@ -15,6 +17,8 @@ from .answers import (
     Reconciled,
     Release,
     SessionPlan,
+    Status,
+    Therapy,
     UserKept,
 )
 from .client import Client
@@ -31,11 +35,13 @@ from .errors import (
 __all__ = [
     "CallError",
     "Client",
+    "Column",
     "ConflictError",
     "Contribution",
     "Decision",
     "DecisionKept",
     "Explanation",
+    "FeedbackDeclared",
     "Interval",
     "InvalidError",
     "NoConsentError",
@@ -49,6 +55,8 @@ __all__ = [
     "Reconciled",
     "Release",
     "SessionPlan",
+    "Status",
+    "Therapy",
     "TokenError",
     "UnavailableError",
     "UserKept",

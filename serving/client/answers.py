@@ -173,6 +173,63 @@ class Release:
     plan_key: dict[str, str] | None
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column the therapy declares; ``kind`` says what may stand in it. What is not said is None."""
+
+    kind: str
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str | None = None
+    values: list[str] | None = None
+    protected: bool = False
+    encode: bool = False
+
+
+@dataclass(frozen=True)
+class Status:
+    """The therapy's instrument; ``better`` is ``higher`` or ``lower``."""
+
+    instrument: str
+    minimum: float
+    maximum: float
+    better: str
+    smallest_important_change: float
+    final_after_days: float
+    final_window_days: float
+
+
+@dataclass(frozen=True)
+class FeedbackDeclared:
+    """What comes back after a content, and the expression that makes F of it; ``missing`` is what silence is worth."""
+
+    columns: dict[str, Column]
+    value: str
+    due_hours: float
+    missing: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Therapy:
+    """The therapy as its file declares it, with the contents of the release. What it does not have is None."""
+
+    name: str
+    title: str
+    version: int
+    user: dict[str, Column]
+    context: dict[str, Column]
+    content: dict[str, Column]
+    catalogue: list[dict[str, Any]]
+    safety: dict[str, Any]
+    objective: str
+    exploration: dict[str, float]
+    monotony: float
+    status: Status | None = None
+    feedback: FeedbackDeclared | None = None
+    noninferiority_margin: float | None = None
+    words: dict[str, Any] | None = None
+
+
 def read_answer(kind: type[Answer], body: Any) -> Answer:
     """The JSON of an answer as its dataclass."""
     hints = get_type_hints(kind)
@@ -187,4 +244,6 @@ def _value(hint: Any, value: Any) -> Any:
         hint = next(kind for kind in get_args(hint) if kind is not NoneType)
     if get_origin(hint) is list:
         return [_value(get_args(hint)[0], item) for item in value]
+    if get_origin(hint) is dict:
+        return {name: _value(get_args(hint)[1], item) for name, item in value.items()}
     return read_answer(hint, value) if isinstance(hint, type) and is_dataclass(hint) else value

@@ -20,6 +20,7 @@ from .answers import (
     Reconciled,
     Release,
     SessionPlan,
+    Therapy,
     UserKept,
     read_answer,
 )
@@ -187,6 +188,10 @@ class Client:
     def release(self) -> Release:
         """What is served."""
         return self._call("GET", "release", Release)
+
+    def therapy(self) -> Therapy:
+        """What the therapy declares: columns for the app's forms, and the contents."""
+        return self._call("GET", "therapy", Therapy)
 
     def _post(self, name: str, kind: type[Answer], body: Json, *, key: str | None = None) -> Answer:
         return self._call(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from models.choice import Choice
@@ -10,7 +11,7 @@ from posology.errors import Conflict
 from posology.tables import ON_SCHEDULE
 from serving.alarms import Alarm
 from serving.courses import Courses, Known
-from serving.deadline import keep
+from serving.deadline import keeping, part, parts
 from serving.deciding.again import id_of, made_before
 from serving.deciding.explaining import explained_or_not
 from serving.fallback import kept, reason_of, safe_choice
@@ -24,6 +25,7 @@ from serving.telling import telling_of
 
 SEEDS = 2**63
 APART = timedelta(microseconds=1)  # decisions of one session: each sees those before it
+SESSION = "session-plan"  # tells its decisions from one of the same key
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,14 @@ class Deciding:
         )
 
     def otherwise(
-        self, asked: RecommendRequest, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
+        self, asked: RecommendRequest, now: datetime, key: str | None, why: Alarm, *place: str, is_kept: bool
     ) -> dict[str, Any]:
         """The safe default, because something broke; without ``decision_id`` when no disk takes it."""
         arm = self.modes.arm(asked.user_id)
         choice = safe_choice(arm.decider, draw_seed() if asked.seed is None else asked.seed, why.value)
         answered = answer(arm.decider, choice)
         decision = _decision(
-            arm, asked, choice, answered["ranking"], now=now, decision_id=_ids(asked, key)[1], revision=None
+            arm, asked, choice, answered["ranking"], now=now, decision_id=_ids(asked, key, *place)[1], revision=None
         )
         if is_kept and kept(self.store, decision):
             return {"decision_id": decision.decision_id, **answered}
@@ -71,14 +73,20 @@ class Deciding:
     def several(self, asked: RecommendRequest, n: int, now: datetime, key: str | None) -> list[dict[str, Any]]:
         """The answers of n decisions for one session; each counts as given to those after it."""
         return [
-            self.once(
-                replace(asked, seed=None if asked.seed is None else (asked.seed + place) % SEEDS),
-                now + place * APART,
-                key,
-                "session-plan",
-                str(place),
-            )
+            part(partial(self.once, _with_seed(asked, place), now + place * APART, key, SESSION, str(place)))
             for place in range(n)
+        ]
+
+    def several_otherwise(
+        self, asked: RecommendRequest, n: int, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
+    ) -> list[dict[str, Any]]:
+        """The decisions of a session that were kept before something broke, then safe defaults."""
+        made = parts()
+        return made + [
+            self.otherwise(
+                _with_seed(asked, place), now + place * APART, key, why, SESSION, str(place), is_kept=is_kept
+            )
+            for place in range(len(made), n)
         ]
 
     def _made(self, asked: RecommendRequest, now: datetime, ids: tuple[str, str], known: Known) -> dict[str, Any]:
@@ -97,7 +105,8 @@ class Deciding:
         )
         told = self._told(decision, asked)  # before the decision is kept: from then on nothing may break or be late
         try:
-            keep(self.store, decision)
+            with keeping() as patience:
+                self.store.add_decision(decision, patience=patience)
         except Conflict:  # the same request came twice at once, and the other one was quicker
             found = made_before(self.store, ids, asked)
             if found is None:
@@ -162,6 +171,11 @@ def _decision(
         arm=arm.name,
         arm_probability=arm.probability,
     )
+
+
+def _with_seed(asked: RecommendRequest, place: int) -> RecommendRequest:
+    """The request for one decision of a session."""
+    return replace(asked, seed=None if asked.seed is None else (asked.seed + place) % SEEDS)
 
 
 def _ids(asked: RecommendRequest, key: str | None, *place: str) -> tuple[str, str]:

@@ -55,8 +55,10 @@ class Settling:
     def close(self) -> None:
         """Stop; what is not placed waits on disk for the next process."""
         self._closed.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        with self._waking:
+            thread = self._thread
+        if thread is not None:
+            thread.join(timeout=5)
         self.journal.close()
 
     def _settle_own(self) -> int:

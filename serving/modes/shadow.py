@@ -11,6 +11,7 @@ from threading import Thread
 import sqlalchemy as sa
 
 from models.release import Release
+from serving.alarms import Alarm
 from serving.courses import Known
 from serving.database import writing
 from serving.ranking import answer, decide, where
@@ -91,6 +92,7 @@ class Shadow:
             context=decision.context,
             candidates=decision.candidates,
             seed=decision.seed or 0,
+            alarm=Alarm.SHADOW_FAILED,
         )
         told = answer(self.release, choice)
         return Considered(

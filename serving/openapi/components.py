@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from serving.routes import POSTED, RELEASE
+from serving.routes import POSTED, TOLD
 
 ERROR = {
     "type": "object",
@@ -27,7 +27,7 @@ ERROR = {
 
 def answer_schemas(place: str) -> dict[str, Any]:
     """Name → schema of every answer and of what stands in it; ``place`` begins a reference."""
-    kinds = dict.fromkeys(route.answer for route in (*POSTED, RELEASE))
+    kinds = dict.fromkeys(route.answer for route in (*POSTED, *TOLD))
     inputs: list[tuple[Any, Literal["serialization"], TypeAdapter[Any]]] = [
         (kind.__name__, "serialization", TypeAdapter(kind)) for kind in kinds
     ]

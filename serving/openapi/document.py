@@ -5,8 +5,9 @@ from importlib.metadata import version
 from typing import Any
 
 from serving.openapi.components import ERROR, answer_schemas
+from serving.openapi.examples import example_of
 from serving.problems import CODES
-from serving.routes import POSTED, RELEASE, Route
+from serving.routes import POSTED, TOLD, Route
 from serving.shapes import Bodies, Object
 
 SCHEMA = "#/components/schemas/"
@@ -34,6 +35,7 @@ def document_of(bodies: Bodies) -> dict[str, Any]:
     therapy = bodies.therapy
     taken = {route: getattr(bodies, route.name) for route in POSTED}
     posted = {f"/v1/{route.path}": {"post": _posted(route, body)} for route, body in taken.items() if body is not None}
+    told = {f"/v1/{route.path}": {"get": _operation(route, **example_of(route.name, bodies))} for route in TOLD}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -42,7 +44,7 @@ def document_of(bodies: Bodies) -> dict[str, Any]:
             "description": f"The decisions of therapy {therapy.name}, version {therapy.version}. "
             "Times are ISO 8601 with their zone. An optional field may be null or left out.",
         },
-        "paths": {**posted, "/v1/release": {"get": _operation(RELEASE)}},
+        "paths": {**posted, **told},
         "components": {
             "schemas": {"Error": ERROR, **answer_schemas(SCHEMA)},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -57,18 +59,18 @@ def _posted(route: Route, body: Object) -> dict[str, Any]:
     return {**_operation(route), **parameters, "requestBody": {"required": True, "content": content}}
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, **example: Any) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": route.summary,
         "description": route.about,
-        "responses": {"200": _success(route), **{str(status): _refused(status) for status in route.statuses}},
+        "responses": {"200": _success(route, example), **{str(status): _refused(status) for status in route.statuses}},
     }
 
 
-def _success(route: Route) -> Mapping[str, Any]:
+def _success(route: Route, example: Mapping[str, Any]) -> Mapping[str, Any]:
     schema = {"$ref": f"{SCHEMA}{route.answer.__name__}"}
-    return {"description": "done", "content": {"application/json": {"schema": schema}}}
+    return {"description": "done", "content": {"application/json": {"schema": schema, **example}}}
 
 
 def _refused(status: int) -> Mapping[str, Any]:

@@ -1,17 +1,21 @@
 """A plan made, kept and signed; and what of it was really given, once the phone has network again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from models.release import Release
 from posology.errors import Conflict, NotFound, ServiceDown
+from serving.alarms import ALARMS, Alarm
+from serving.deadline import keeping
 from serving.deciding.again import KEY_HEADER, id_of
+from serving.modes.arms import Arm
 from serving.modes.modes import Modes
-from serving.plans.planning import Planned, Terms, planned
+from serving.plans.planning import Planned, Terms, planned, planned_safely
 from serving.plans.signing import PlanKey
-from serving.problems import RequestError
+from serving.problems import RequestError, refuse_without
 from serving.ranking import answer, draw_seed
 from serving.records import Decision, Plan
 from serving.requests import PlanRequest, ReconcileRequest
@@ -19,6 +23,8 @@ from serving.store import Store
 
 CLOCKS_MAY_DIFFER = timedelta(minutes=5)
 AHEAD = timedelta(days=30)  # that a plan may begin
+UNKEPT = "no plan can be kept now, and what is not kept cannot be reconciled; ask again later"
+Planning = Callable[[Arm, int, Terms], Sequence[Planned]]  # takes the course's revision
 
 
 @dataclass(frozen=True)
@@ -34,20 +40,36 @@ class Plans:
         """A signed plan; the same again for the same key of the same patient.
 
         Raises:
-            ServiceDown: this service has no key to sign with.
-            RequestError: a time that cannot be, or the key was used for another request.
+            NoConsent: the patient has not consented.
+            RequestError: this service has no key to sign with, a time cannot be, or the key was used for another
+                request.
         """
-        starts_at = self._beginning(asked.starts_at, now)
-        plan_id = id_of(asked.user_id, key, "plan")
-        found = self._made_before(plan_id, asked) if key else None
-        if found:
-            return dict(found.document)
-        plan = self._planned(asked, plan_id, starts_at, now)
+
+        def by_release(arm: Arm, revision: int, terms: Terms) -> Sequence[Planned]:
+            course = self.store.course(asked.user_id, self.release.contents, revision=revision)
+            return planned(arm.decider, course, terms, now=now)
+
+        return self._made(asked, now, key, by_release, keeping)
+
+    def make_otherwise(
+        self, asked: PlanRequest, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
+    ) -> dict[str, Any]:
+        """A signed plan of safe defaults, because something broke.
+
+        Raises:
+            ServiceDown: it cannot be kept.
+        """
+
+        def safely(arm: Arm, _revision: int, terms: Terms) -> Sequence[Planned]:
+            return planned_safely(arm.decider, terms, why.value)
+
+        if not is_kept:
+            raise ServiceDown(UNKEPT)
         try:
-            self.store.add_plan(plan)
-        except Conflict:  # the same request came twice at once, and the other one was quicker
-            plan = self._made_before(plan_id, asked) or plan
-        return dict(plan.document)
+            return self._made(asked, now, key, safely, nullcontext)
+        except ServiceDown as error:
+            ALARMS.ring(Alarm.NOT_KEPT, f"a plan: {error}")
+            raise ServiceDown(UNKEPT) from error
 
     def reconcile(self, asked: ReconcileRequest, now: datetime) -> dict[str, Any]:
         """Keep what was given as decisions that were made and shown then; again it changes nothing.
@@ -83,12 +105,35 @@ class Plans:
             raise RequestError(f"lies more than {AHEAD.days} days ahead", field="starts_at")
         return max(starts_at, now)
 
-    def _planned(self, asked: PlanRequest, plan_id: str, starts_at: datetime, now: datetime) -> Plan:
+    def _made(
+        self,
+        asked: PlanRequest,
+        now: datetime,
+        key: str | None,
+        planning: Planning,
+        in_time: Callable[[], AbstractContextManager[float | None]],
+    ) -> dict[str, Any]:
+        starts_at = self._beginning(asked.starts_at, now)
+        refuse_without(self.store.user(asked.user_id).consents(now))
+        plan_id = id_of(asked.user_id, key, "plan")
+        found = self._made_before(plan_id, asked) if key else None
+        if found:
+            return dict(found.document)
+        plan = self._planned(asked, plan_id, starts_at, now, planning)
+        try:
+            with in_time() as patience:
+                self.store.add_plan(plan, patience=patience)
+        except Conflict:  # the same request came twice at once, and the other one was quicker
+            plan = self._made_before(plan_id, asked) or plan
+        return dict(plan.document)
+
+    def _planned(
+        self, asked: PlanRequest, plan_id: str, starts_at: datetime, now: datetime, planning: Planning
+    ) -> Plan:
         seed = draw_seed() if asked.seed is None else asked.seed
         terms = Terms(asked.days, asked.contents_per_day, starts_at, asked.context, asked.candidates, seed)
         arm, revision = self.modes.arm(asked.user_id), self.store.revision(asked.user_id)
-        course = self.store.course(asked.user_id, self.release.contents, revision=revision)
-        made = planned(arm.decider, course, terms, now=now)
+        made = planning(arm, revision, terms)
         answers = [answer(arm.decider, each.choice) for each in made]
         document = {
             "plan_id": plan_id,
@@ -133,7 +178,8 @@ class Plans:
     @property
     def _signing_key(self) -> PlanKey:
         if self.key is None:
-            raise ServiceDown("this service signs no plans; set POSOLOGY_PLAN_KEY to the file of its key")
+            message = "this service signs no plans; set POSOLOGY_PLAN_KEY to the file of its key"
+            raise RequestError(message, status=503)  # no alarm: nothing broke
         return self.key
 
     def _is_kept(self, decision_id: str) -> bool:

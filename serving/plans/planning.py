@@ -10,6 +10,7 @@ import polars as pl
 from models.choice import Choice
 from models.release import Release
 from posology.tables import Tables, schema_of
+from serving.fallback import safe_choice
 from serving.plans.pending import unanswered_while
 from serving.ranking import decide
 
@@ -42,6 +43,16 @@ class Terms:
     def seed_of(self, number: int) -> int:
         """Of one of the draws."""
         return (self.seed + number) % SEEDS
+
+    @property
+    def decisions(self) -> int:
+        """How many there are."""
+        return self.days * self.contents_per_day
+
+    def day_of(self, number: int) -> tuple[datetime, int]:
+        """When the day of one of the decisions begins, and its place in that day."""
+        day, place = divmod(number, self.contents_per_day)
+        return self.starts_at + day * DAY, place
 
     def as_json(self) -> dict[str, Any]:
         """For the store."""
@@ -76,9 +87,8 @@ def planned(release: Release, tables: Tables, terms: Terms, *, now: datetime) ->
     """
     deciding, known = unanswered_while(release, tables, now=now, days=(terms.ends_at - now).days + 1)
     made: list[Planned] = []
-    for number in range(terms.days * terms.contents_per_day):
-        day, place = divmod(number, terms.contents_per_day)
-        begin = terms.starts_at + day * DAY
+    for number in range(terms.decisions):
+        begin, place = terms.day_of(number)
         choice = decide(
             deciding,
             known,
@@ -92,6 +102,14 @@ def planned(release: Release, tables: Tables, terms: Terms, *, now: datetime) ->
             release, known, choice.content_id, at=begin + place * APART, number=number, context=terms.context
         )
     return tuple(made)
+
+
+def planned_safely(release: Release, terms: Terms, reason: str) -> tuple[Planned, ...]:
+    """The safe default at each place of a plan, for this reason."""
+    days = ((number, terms.day_of(number)[0]) for number in range(terms.decisions))
+    return tuple(
+        Planned(begin, begin + DAY, safe_choice(release, terms.seed_of(number), reason)) for number, begin in days
+    )
 
 
 def _given(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from benchmarks import replayed
 from benchmarks.serving import growth
 from benchmarks.serving.load import closed_loop, open_loop, post
 
@@ -57,3 +58,10 @@ def test_a_small_growth_measures_every_size() -> None:
     result = growth.run(courses=(10, 60), catalogues=(50, 70, 120), rounds=2, patients=120)
     assert len(result.rows) == 5
     assert "times as many" in result.says[-1]
+
+
+@pytest.mark.thorough
+def test_a_small_replay_finds_every_decision_the_same() -> None:
+    result = replayed.run(users=3, sessions=5, decisions=30, patients=120)
+    assert [row[1] for row in result.rows] == [29, 29, 29]
+    assert "A million decisions" in result.says[0]

@@ -1,6 +1,7 @@
 """``posology serve`` says how to try it, and what it says works."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -13,12 +14,36 @@ import httpx
 import pytest
 
 from flows.champion import ServedChampion
-from flows.cli import welcome
+from flows.cli import main, welcome
 from flows.home import Home
 from flows.promotion import Promotion
 from flows.release_version import ReleaseVersion
+from posology.errors import CannotDo, ServiceDown
+from serving.running import Served, _listening
 
+AT = ["--host", "127.0.0.2"]  # an address of its own
 POSOLOGY = [sys.executable, "-c", "from flows.cli import main; main()"]
+
+
+def test_only_an_address_of_this_machine_is_listened_on(
+    home: Home, calm_file: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "sys.argv", ["posology", "serve", str(calm_file), "--home", str(home.root), "--host", "example.org"]
+    )
+    with pytest.raises(SystemExit) as refused:
+        main()
+    assert refused.value.code == CannotDo.exit_status
+    assert "expected an IPv4 address" in capfd.readouterr().err
+    with pytest.raises(ServiceDown, match="no address of this machine"), _listening("192.0.2.1", 0):
+        pass
+
+
+def test_a_service_on_every_address_is_told_by_one_that_can_be_asked() -> None:
+    with _listening("0.0.0.0", None) as socket:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", Served(socket, Path(), None).url)
+    with _listening("127.0.0.1", None) as socket:
+        assert socket.getsockname()[0] == "127.0.0.1"
 
 
 @pytest.fixture
@@ -33,7 +58,7 @@ def champion(
 @pytest.fixture
 def said(champion: ReleaseVersion, home: Home, calm_file: Path) -> Iterator[list[str]]:
     """What it says before it waits, while it serves."""
-    command = [*POSOLOGY, "serve", str(calm_file), "--home", str(home.root), "--port", str(_free_port())]
+    command = [*POSOLOGY, "serve", str(calm_file), "--home", str(home.root), *AT, "--port", str(_free_port())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         lines: list[str] = []
@@ -64,6 +89,7 @@ def test_the_curl_line_that_serve_prints_works(said: list[str], champion: Releas
     address, page, metrics, token = (
         _told(said, name).partition(" ")[0] for name in ("Address", "Page", "Metrics", "Token")
     )
+    assert address.startswith("http://127.0.0.2:")
     assert token == home.token()
     assert httpx.get(page).headers["content-type"].startswith("text/html")
     with_token = {"Authorization": f"Bearer {token}"}

@@ -26,6 +26,8 @@ from serving.store import Store
 
 Client = Any
 ASK = {"user_id": "ada", "context": {"sleep_hours": 7}, "seed": 5}
+SESSION = {**ASK, "contents": 3}
+PLAN = {"user_id": "ada", "days": 2, "contents_per_day": 2, "seed": 5}
 SECONDS = 0.4
 TOKEN = "a token for tests"
 
@@ -48,7 +50,12 @@ def hurried_by(
     with ExitStack() as opened:
 
         def make(seconds: float) -> Client:
-            settings = ServiceSettings(store_url="sqlite:///unused", token=TOKEN, deadline_seconds=seconds)
+            settings = ServiceSettings(
+                store_url="sqlite:///unused",
+                token=TOKEN,
+                deadline_seconds=seconds,
+                plan_key=journalled.journal.folder / "key",
+            )
             app = create_app(release, journalled, settings, clock=lambda: now)
             headers = {"Authorization": f"Bearer {TOKEN}"}
             return opened.enter_context(type(client)(app, headers=headers))  # one loop for all its calls
@@ -230,3 +237,77 @@ def test_what_is_refused_is_refused_all_the_same(patient_caller: Client, hang: t
         patient_caller.post("/v1/recommend", json={"user_id": "ada", "context": {"sleep_hours": -1}}).status_code == 422
     )
     assert patient_caller.post("/v1/recommend", json={**ASK, "user_id": "nobody"}).status_code == 404
+
+
+def test_a_session_whose_predictor_hangs_is_one_of_safe_defaults(
+    hurried_by: Callable[[float], Client], hang: threading.Event, journalled: Store, release: Release
+) -> None:
+    key, hurried = {"Idempotency-Key": "k"}, hurried_by(1.5)
+    made = hurried.post("/v1/session-plan", json=SESSION, headers=key).json()["decisions"]
+    assert [safe(each, "DEADLINE") for each in made] == [True] * 3
+    hang.set()
+    assert hurried.post("/v1/session-plan", json=SESSION, headers=key).json()["decisions"] == made
+    stored = [journalled.decision(each["decision_id"]) for each in made]
+    assert [each.seed for each in stored] == [5, 6, 7]
+    assert all(replay(release, journalled, each).equal for each in stored)
+    assert journalled.course("ada").sessions.height == 1 + 3
+
+
+def test_what_of_a_session_was_decided_before_it_hung_is_answered(
+    hurried_by: Callable[[float], Client], journalled: Store, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends, really, places = threading.Event(), ranking.choose, iter(range(9))
+
+    def hangs_at_the_second(*arguments: Any, **named: Any) -> Any:
+        return ends.wait(30) if next(places) == 1 else really(*arguments, **named)
+
+    monkeypatch.setattr(ranking, "choose", hangs_at_the_second)
+    first, *rest = hurried_by(3).post("/v1/session-plan", json=SESSION).json()["decisions"]
+    ends.set()
+    assert first["source"] == "model"
+    assert [safe(each, "DEADLINE") for each in rest] == [True] * 2
+    stored = [journalled.decision(each["decision_id"]) for each in (first, *rest)]
+    assert all(replay(release, journalled, each).equal for each in stored)
+    assert journalled.course("ada").sessions.height == 1 + 3  # nothing is kept that was not answered
+
+
+def test_a_session_without_a_database_is_one_of_safe_defaults(patient_caller: Client, journalled: Store) -> None:
+    with connecting(journalled, is_gone):
+        made = patient_caller.post("/v1/session-plan", json=SESSION).json()["decisions"]
+    assert [safe(each, "STORE_UNAVAILABLE") for each in made] == [True] * 3
+    told = {"decision_id": made[2]["decision_id"], "score": 1, "completed": True}
+    assert patient_caller.post("/v1/feedback", json=told).status_code == 200
+
+
+def test_a_plan_whose_predictor_hangs_is_one_of_safe_defaults_signed_and_kept(
+    hurried_by: Callable[[float], Client], hang: threading.Event, journalled: Store, release: Release, now: Any
+) -> None:
+    before, hurried = ALARMS.counts()[Alarm.DEADLINE], hurried_by(1.5)
+    plan = hurried.post("/v1/plan", json=PLAN).json()
+    hang.set()
+    assert [safe(each, "DEADLINE") for each in plan["decisions"]] == [True] * 4
+    assert ALARMS.counts()[Alarm.DEADLINE] == before + 1
+    given = {"decision_id": plan["decisions"][1]["decision_id"], "at": now.isoformat()}
+    told = hurried.post("/v1/plan/reconcile", json={"signed": plan["signed"], "delivered": [given]}).json()
+    assert (told["given"], told["not_given"]) == ([given["decision_id"]], 3)
+    assert replay(release, journalled, journalled.decision(given["decision_id"])).equal
+
+
+def test_a_plan_that_cannot_be_kept_is_not_made(patient_caller: Client, journalled: Store) -> None:
+    before = ALARMS.counts()
+    with connecting(journalled, is_gone):
+        refused = patient_caller.post("/v1/plan", json=PLAN)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+    assert "cannot be reconciled" in refused.json()["error"]["message"]
+    rung = {code for code, count in ALARMS.counts().items() if count > before[code]}
+    assert rung == {Alarm.STORE_UNAVAILABLE, Alarm.NOT_KEPT}
+
+
+def test_a_plan_is_not_waited_for_when_the_database_hangs(
+    hurried: Client, hang: threading.Event, journalled: Store
+) -> None:
+    began = time.monotonic()
+    with connecting(journalled, lambda: hang.wait(30) and is_gone()):
+        refused = hurried.post("/v1/plan", json=PLAN)
+    assert time.monotonic() - began < 10 * SECONDS
+    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from models.offpolicy import LoggedChoices
 from models.release import Release
 from posology.errors import CannotDo, Refused, TooSmall
 from posology.tables import catalogue_of
+from serving import ranking
+from serving.alarms import ALARMS, Alarm
 from serving.erasure import erase_rows
 from serving.modes import shadow
 from serving.modes.arms import drawn
@@ -17,7 +20,8 @@ from serving.modes.modes import Modes
 from serving.modes.outcomes import agreement, outcomes
 from serving.modes.plan import Plan, Step
 from serving.modes.standing import Beside, Standing
-from serving.replay import made_by, replay
+from serving.replay_all import made_by, replay_all
+from serving.schema import considered
 from serving.store import Store
 
 USERS = 24
@@ -76,12 +80,9 @@ def ask_all(client: Any, enrol: Callable[..., None], *, users: int = USERS, time
 def all_replayed(store: Store, *releases: Release) -> int:
     """How many decisions were made again, all of them the same."""
     named = {release.name: release for release in releases}
-    found = [
-        replay(named[name], store, store.decision(each))
-        for name, ids in made_by(str(store.engine.url)).items()
-        for each in ids
-    ]
-    assert [each.differences for each in found] == [()] * len(found)
+    counts = made_by(str(store.engine.url))
+    found = [each for name in counts for each in replay_all(named[name], store)]
+    assert [each.differences for each in found] == [()] * sum(counts.values())
     return len(found)
 
 
@@ -104,7 +105,11 @@ def test_an_apprentice_decides_nothing_and_says_what_it_would_have_done(
     client.app.modes.close()
     [told] = agreement(sqlite_store.engine, release.therapy)
     assert (told["release"], told["decided_by"], told["decisions"]) == (release.name, f"{release.name}/schedule", 4)
-    assert all_replayed(sqlite_store, release) == 4
+    assert all_replayed(sqlite_store, release) == 4 + 4  # what it would have done too
+    with sqlite_store.engine.begin() as connection:
+        connection.execute(sa.update(considered).values(probability=0.123))
+    touched = [each.considered for each in replay_all(release, sqlite_store) if each.differences == ("probability",)]
+    assert touched == [True] * 4
     stranger = {"user": {"age": 50}, "context": {}, "measurements": [reading()]}
     assert client.post("/v1/rank", json=stranger).json()["source"] == "schedule"
 
@@ -167,6 +172,25 @@ def test_what_was_considered_for_a_patient_is_erased_with_them(app_of, stand, en
     assert erase_rows(sqlite_store.engine, "u0", now).removed["considered"] == 2
     [told] = agreement(sqlite_store.engine, sqlite_store.therapy)
     assert told["decisions"] == 2
+
+
+def test_a_shadow_that_cannot_predict_rings_an_alarm_of_its_own(
+    app_of, stand, enrol, sqlite_store, monkeypatch
+) -> None:
+    stand(beside="shadow")
+    client, really, before = app_of(), ranking.choose, ALARMS.counts()
+
+    def breaks_in_the_shadow(by: Release, *arguments: Any, **named: Any) -> Any:
+        return really(by, *arguments, **named) if by is not client.app.modes.deciders.beside else 1 / 0
+
+    monkeypatch.setattr(ranking, "choose", breaks_in_the_shadow)
+    answers = ask_all(client, enrol, users=2)
+    client.app.modes.close()
+    assert {answer["source"] for answer in answers} == {"model"}
+    rung = {code for code, count in ALARMS.counts().items() if count > before[code]}
+    assert rung == {Alarm.SHADOW_FAILED}
+    [told] = agreement(sqlite_store.engine, sqlite_store.therapy)
+    assert told["decisions"] == 4
 
 
 def test_a_shadow_that_breaks_or_lags_delays_nobody(app_of, stand, enrol, sqlite_store, monkeypatch) -> None:

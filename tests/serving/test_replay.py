@@ -6,7 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from posology.errors import CannotDo, NotFound
-from serving.replay import Replaying, made_by, replay
+from serving import replay_all as replay_all_of
+from serving.calls import Calls
+from serving.replay import release_of, replay
+from serving.replay_all import made_by, replay_all
 from serving.schema import decisions
 
 
@@ -35,8 +38,27 @@ def test_all_of_them_are_made_again_patient_by_patient(decided, client, enrol, s
     enrol("p-2")
     answered = client.post("/v1/recommend", json={"user_id": "p-2", "context": {}})
     assert answered.status_code == 200
-    found = {each.decision_id: each.differences for each in Replaying(release, sqlite_store).all()}
+    found = {each.decision_id: each.differences for each in replay_all(release, sqlite_store)}
     assert found == dict.fromkeys([*decided, answered.json()["decision_id"]], ())
+
+
+def test_a_course_is_read_on_over_pages_and_over_what_is_no_part_of_it(
+    decided, client, sqlite_store, release, monkeypatch
+):
+    monkeypatch.setattr(replay_all_of, "PAGE", 2)
+    last = sqlite_store.decision(
+        client.post("/v1/recommend", json={"user_id": "p-1", "context": {}}).json()["decision_id"]
+    )
+    other = next(row["content_id"] for row in last.ranking if row["eligible"] and row["content_id"] != last.content_id)
+    told = {"decision_id": last.decision_id, "content_id": other, "by": "Dr. Who", "reason": "lighter"}
+    assert client.post("/v1/override", json=told).status_code == 200
+    made = [client.post("/v1/recommend", json={"user_id": "p-1", "context": {}}).json() for _ in range(3)]
+    with sqlite_store.engine.begin() as connection:
+        mine = decisions.c.decision_id == made[1]["decision_id"]
+        connection.execute(sa.update(decisions).where(mine).values(probability=0.123))
+    found = {each.decision_id: each.differences for each in replay_all(release, sqlite_store)}
+    assert len(found) == 3 + 1 + 3
+    assert {name: fields for name, fields in found.items() if fields} == {made[1]["decision_id"]: ("probability",)}
 
 
 @pytest.mark.parametrize(("column", "value"), [("probability", 0.123), ("content_id", "nothing"), ("source", "other")])
@@ -60,10 +82,10 @@ def test_a_prediction_that_was_touched_is_told(decided, sqlite_store, release):
 
 def test_decisions_are_found_by_their_release(decided, sqlite_store, release):
     url = str(sqlite_store.engine.url)
-    assert {name: set(ids) for name, ids in made_by(url).items()} == {release.name: set(decided)}
-    assert made_by(url, decided[2]) == {release.name: [decided[2]]}
+    assert made_by(url) == {release.name: len(decided)}
+    assert release_of(url, decided[2]) == release.name
     with pytest.raises(NotFound, match="no decision"):
-        made_by(url, "nobody")
+        release_of(url, "nobody")
 
 
 def test_a_decision_made_elsewhere_cannot_be_made_again(decided, sqlite_store, release):
@@ -71,5 +93,17 @@ def test_a_decision_made_elsewhere_cannot_be_made_again(decided, sqlite_store, r
         mine = decisions.c.decision_id == decided[0]
         connection.execute(sa.update(decisions).where(mine).values(seed=None, ranking=None))
     with pytest.raises(CannotDo, match="made elsewhere"):
-        made_by(str(sqlite_store.engine.url), decided[0])
-    assert set(made_by(str(sqlite_store.engine.url))[release.name]) == set(decided[1:])
+        release_of(str(sqlite_store.engine.url), decided[0])
+    assert made_by(str(sqlite_store.engine.url)) == {release.name: 2}
+
+
+def test_decisions_in_either_database_are_made_again(store, release, now):
+    calls, at = Calls(release, store, now), now.isoformat()
+    for user_id in ("ada", "bo"):
+        calls.users({"user_id": user_id, "enrolled_at": at, "consent": True, "age": 50, "sex": "female"}, now)
+        calls.measurements({"user_id": user_id, "measured_at": at, "instrument": "PHQ9", "score": 12}, now)
+        for _ in range(3):
+            calls.recommend({"user_id": user_id, "context": {"sleep_hours": 7}}, now)
+    found = [each.differences for each in replay_all(release, store)]
+    assert found == [()] * 6
+    assert made_by(store.engine.url.render_as_string(hide_password=False)) == {release.name: 6}

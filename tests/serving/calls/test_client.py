@@ -40,6 +40,13 @@ def ada(caller):
     return "ada"
 
 
+def test_what_the_therapy_declares_is_typed(caller, release):
+    therapy = caller.therapy()
+    assert (therapy.name, therapy.user["age"].maximum, therapy.user["sex"].values) == ("calm", 110, ["female", "male"])
+    assert (therapy.status.better, therapy.feedback.columns["completed"].kind) == ("lower", "boolean")
+    assert [row["content_id"] for row in therapy.catalogue] == list(release.content_ids)
+
+
 def test_a_whole_round(caller, ada, release):
     decision = caller.recommend(ada, {"sleep_hours": 7}, explain=True)
     assert decision.release == caller.release().release == release.name

@@ -31,7 +31,9 @@ def check(document, schema, value):
 
 def test_every_call_has_a_schema_an_example_that_fits_it_and_described_errors(document):
     assert document["openapi"] == "3.1.0"
-    assert set(document["paths"]) == {f"/v1/{route.path}" for route in POSTED} | {"/v1/release"}
+    assert set(document["paths"]) == {f"/v1/{route.path}" for route in POSTED} | {"/v1/release", "/v1/therapy"}
+    told = document["paths"]["/v1/therapy"]["get"]["responses"]["200"]["content"]["application/json"]
+    check(document, told["schema"], told["example"])
     for route in POSTED:
         body = body_of(document, route.path)
         jsonschema.Draft202012Validator.check_schema(body["schema"])
@@ -92,8 +94,9 @@ def test_every_example_works_and_is_answered_as_the_document_says(client_of, tmp
     send("override", decision_id=last["decision_id"], content_id=other)
     send("withdraw")
     send("erase")
-    about = client.get("/v1/release").json()
-    check(document, {"$ref": "#/components/schemas/Release"}, about)
+    for name in ("Release", "Therapy"):
+        told = client.get(f"/v1/{name.lower()}").json()
+        check(document, {"$ref": f"#/components/schemas/{name}"}, told)
 
 
 def test_the_published_document_is_that_of_mci():
