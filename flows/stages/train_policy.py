@@ -1,7 +1,7 @@
 """Train the policy: what contents do to the final status and who leaves after them, from courses that have ended."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -32,7 +32,7 @@ def train_policy(workspace: Workspace, params: Params) -> None:
     therapy, effects, leaving, reason = candidate.therapy, None, None, None
     if "status" in candidate.targets:
         effects, reason = _unless_too_small(_effects, candidate)
-    about = {"effects": effects is not None, "reason": reason}
+    about: dict[str, Any] = {"effects": effects is not None, "reason": reason}
     if therapy.dropout:
         leaving, reason = _unless_too_small(_leaving, candidate)
         about["leaving"] = {"learnt": leaving is not None, "reason": reason}

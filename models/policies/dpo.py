@@ -85,7 +85,8 @@ class Dpo:
         """(n, n_contents) what is taken off for the chance that the patient leaves after the content."""
         if not self.therapy.dropout or self.leaving is None:
             return 0.0
-        known = [feedback if name == FEEDBACK else decisions.feature(name) for name in self.leaving.names]
+        told = {} if feedback is None else {FEEDBACK: feedback}
+        known = [told[name] if name in told else decisions.feature(name) for name in self.leaving.names]
         return self.therapy.dropout * self.leaving.chance(np.stack(known, axis=-1))
 
     def _not_inferior(self, feedback: np.ndarray | None, eligible: np.ndarray) -> np.ndarray:

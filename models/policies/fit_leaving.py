@@ -6,7 +6,9 @@ from typing import Self
 import numpy as np
 import polars as pl
 from scipy.special import expit, gammaln
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 
 from models.features import PLACE, Features
 from models.policies.leaving import FEEDBACK, Leaving
@@ -85,14 +87,14 @@ def fit_leaving(departures: Departures) -> Leaving:
             f"expected {LEAST_LEFT} or more patients who left before their course was over, and others who did not; "
             f"got {left} of {departures.left.size} decisions"
         )
-    centre, scale = np.nanmean(departures.known, axis=0), np.nanstd(departures.known, axis=0)
-    centre, scale = np.nan_to_num(centre), np.where(scale > 0, scale, 1.0)
-    standard = np.nan_to_num((departures.known - centre) / scale)
+    filled = SimpleImputer(keep_empty_features=True).fit_transform(departures.known)  # with the mean
+    scaler = StandardScaler().fit(filled)
+    standard = scaler.transform(filled)
     model = LogisticRegression(C=PLAUSIBLE**2, solver="newton-cholesky").fit(standard, departures.left)
     weight, intercept = model.coef_[0], float(model.intercept_[0])
     foretold = expit(standard @ weight + intercept)
     content = np.log(_ratios(departures, foretold))
-    return Leaving(departures.names, centre, scale, weight, content, intercept)
+    return Leaving(departures.names, scaler.mean_, scaler.scale_, weight, content, intercept)
 
 
 def _ratios(departures: Departures, foretold: np.ndarray) -> np.ndarray:

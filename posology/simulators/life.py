@@ -36,6 +36,7 @@ class Life:
         hour: (n,) of day at which the app was last opened.
         form: (n,) 1 on a good day, -1 on a bad one: what the clinic sees and no table holds.
         is_rest: (n_contents,) contents that train nothing.
+        deters: (n_contents,) log of how many times as likely a patient leaves after each, until the next.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Life:
         charm = np.array([_charm(content_id) for content_id in contents["content_id"]])
         rank = _lure(charm, self.is_rest)
         lure = rank * conditions.misleading
-        self._deters = DETERRED * conditions.deterring * rank
+        self.deters = DETERRED * conditions.deterring * rank
         self._charm = mechanism.charm_sd * charm + LURE_APPEAL * lure
         self._dose = mechanism.learning_rate * (1 - lure) * _effect(self._minutes, mechanism.half_dose_minutes)
         self._trend = np.where(self.is_rest, 0.0, TREND_APPEAL * conditions.drift * (1 - 2 * (self._kind % 2)))
@@ -135,7 +136,7 @@ class Life:
         tired = self.fatigue[patients]
         self.fatigue[patients] = tired + (1 - tired) * -np.expm1(-mechanism.fatigue_gain * self._minutes[contents] / 60)
         self._pleasure[patients] += PLEASURE_WEIGHT * (value - self._pleasure[patients])
-        self._deterred[patients] = self._deters[contents]
+        self._deterred[patients] = self.deters[contents]
 
     def boredom_of(self, patients: np.ndarray, contents: np.ndarray) -> np.ndarray:
         """(n,) with the kind of content each patient takes."""
