@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,10 +66,9 @@ def of_seed(name: str, seed: int, *, patients: int, world: int, deterring: float
 
 def run(name: str = THERAPY, *, patients: int = PATIENTS, world: int = WORLD, seeds: Sequence[int] = SEEDS) -> Result:
     """Both kinds of world, every cost, over the seeds."""
-    found = {
-        deterring: [of_seed(name, seed, patients=patients, world=world, deterring=deterring) for seed in seeds]
-        for deterring in (0.0, 1.0)
-    }
+    found: dict[float, list[Found]] = {0.0: [], 1.0: []}
+    for seed, deterring in product(seeds, found):
+        found[deterring].append(of_seed(name, seed, patients=patients, world=world, deterring=deterring))
     return Result(
         asks=(
             f"{name}: DPO with a cost of drop-out, learnt from logs of {patients} patients, treats {world} others, "

@@ -31,10 +31,12 @@ class Leaving:
     intercept: float
 
     def chance(self, known: np.ndarray) -> np.ndarray:
-        """(n, n_contents) to leave after each content; ``known`` is x, (n, n_contents, k)."""
-        slope = self.weight / self.scale
-        usual = self.intercept + self.content
-        return expit(np.nan_to_num(known - self.centre) @ slope + usual)
+        """(n, n_contents) to leave after each content; ``known`` is x, (n, n_contents, k).
+
+        A decision's chances are the same bits whatever others are asked with it.
+        """
+        moved = np.nan_to_num(known - self.centre) * (self.weight / self.scale)
+        return expit(moved.sum(axis=-1) + (self.intercept + self.content))
 
     @property
     def parameters(self) -> dict[str, Any]:

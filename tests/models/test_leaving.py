@@ -132,11 +132,12 @@ def test_the_same_log_gives_the_same_bytes_and_they_come_back():
 
 
 @given(seed=st.integers(0, 10_000), missing=st.floats(0, 1))
-def test_a_chance_is_one_whatever_is_missing(seed, missing):
+def test_a_chance_is_one_whatever_is_missing_and_the_same_whoever_else_is_asked_for(seed, missing):
     rng = np.random.default_rng(seed)
-    known = rng.normal(0, 100, (3, 4, 2))
+    known, (centre, scale, weight) = rng.normal(0, 100, (3, 4, 13)), rng.random((3, 13))
     known[rng.random(known.shape) < missing] = np.nan
-    leaving = Leaving(("a", "b"), rng.normal(size=2), np.ones(2), rng.normal(size=2), rng.normal(size=4), -5.0)
+    leaving = Leaving(tuple("abcdefghijklm"), centre, scale + 0.1, weight, rng.normal(size=4), -5.0)
     chance = leaving.chance(known)
     assert chance.shape == (3, 4)
     assert ((chance >= 0) & (chance <= 1)).all()
+    assert (chance[1:2] == leaving.chance(known[1:2])).all()
