@@ -4,8 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from contextvars import ContextVar, copy_context
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, Protocol
 
@@ -115,7 +114,7 @@ class Deadline:
         if self._hanging >= self._limit:
             return await self._otherwise_because(Alarm.DEADLINE, otherwise, "every thread hangs")
         attempt = Attempt(self._seconds * KEPT_BY)
-        deciding = _run(self._threads, partial(attempt.begin, decide))
+        deciding = self._threads.run(partial(attempt.begin, decide))
         await asyncio.wait({deciding}, timeout=self._seconds * DECIDED_BY)
         is_late = not deciding.done() and attempt.give_up()
         if not is_late:
@@ -138,7 +137,7 @@ class Deadline:
 
     async def _otherwise_because(self, code: Alarm, otherwise: Otherwise, about: str) -> Answer:
         ALARMS.ring(code, f"{about}: safe default")
-        answering = _run(self._otherwise, partial(otherwise, code, is_kept=True))
+        answering = self._otherwise.run(partial(otherwise, code, is_kept=True))
         await asyncio.wait({answering}, timeout=self._seconds)
         return answering.result() if answering.done() else _not_kept(code, otherwise)
 
@@ -152,30 +151,3 @@ def _not_kept(code: Alarm, otherwise: Otherwise) -> Answer:
     """The answer when the disk itself hangs."""
     ALARMS.ring(Alarm.NOT_KEPT, "neither database nor journal answers")
     return otherwise(code, is_kept=False)
-
-
-def _run(threads: Threads, work: Callable[[], Any]) -> "asyncio.Future[Any]":
-    """The work's outcome, when a thread has done it."""
-    loop, context = asyncio.get_running_loop(), copy_context()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def run() -> None:
-        error: BaseException | None = None
-        try:
-            result = context.run(work)
-        except BaseException as raised:
-            result, error = None, raised
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(_finish, future, result, error)
-
-    threads.submit(run)
-    return future
-
-
-def _finish(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
-    if future.cancelled():
-        return
-    if error is None:
-        future.set_result(result)
-    else:
-        future.set_exception(error)

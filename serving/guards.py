@@ -1,8 +1,8 @@
 """A limit on calls at once."""
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.exchange import refusal
 from serving.problems import Problem
 
 
@@ -19,8 +19,7 @@ class InFlightLimit:
             await self._app(scope, receive, send)
         elif self._free == 0:
             problem = Problem(429, "too many calls at once; try again in a second")
-            refusal = JSONResponse(problem.as_json(), problem.status, headers={"Retry-After": "1"})
-            await refusal(scope, receive, send)
+            await refusal(problem, {"Retry-After": "1"})(scope, receive, send)
         else:
             self._free -= 1
             try:

@@ -6,26 +6,25 @@ from typing import Any
 
 import bentoml
 from _bentoml_sdk import Service
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.release import Release
 from posology.errors import ServiceDown
 from serving.access.doorman import Doorman
 from serving.access.gate import Gate
-from serving.access.paths import KnownPaths
+from serving.access.paths import OF_BENTOML, KnownPaths
 from serving.access.scopes import OPEN_PATHS
-from serving.app import create_app, doorman_of, utc_now
+from serving.app import App, create_app, doorman_of, utc_now
 from serving.damaged import load_as_far_as_possible
 from serving.draining import Draining, drain_before_end
-from serving.modes.modes import Modes
+from serving.exchange import refusal
 from serving.opening import open_store
 from serving.problems import Problem
 from serving.ranking import answer_rank
 from serving.settings import read_settings
 from serving.tether import end_with_parent
 from serving.watching.logs import log_as_json
-from serving.watching.process import WatchedProcess, process_watch
+from serving.watching.process import Scraped, process_watch
 from serving.watching.traces import check_protocol
 
 RELEASE = Path(__file__).resolve().parent.parent / "release"  # travels in the bundle beside the code
@@ -37,19 +36,30 @@ STARTING = Problem(503, "the release is being loaded; try again in a second")
 
 
 class Door:
-    """An ASGI app that passes calls on once there is an app behind it."""
+    """Has our calls answered by our app once it is there, and the rest by BentoML.
 
-    def __init__(self) -> None:
-        self.app: ASGIApp | None = None
-        self.doorman: Doorman | None = None
+    Our calls do not pass BentoML's own middlewares: they would take as long as
+    the half of a decision, and what they count, trace and limit is counted,
+    traced and limited by the app.
+    """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on, or answer 503 while the release is being loaded."""
-        await (self.app or JSONResponse(STARTING.as_json(), STARTING.status))(scope, receive, send)
+    app: App | None = None
+    doorman: Doorman | None = None
+
+    def before(self, of_bentoml: ASGIApp) -> ASGIApp:
+        """What decides who answers."""
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "lifespan" or scope["path"] in OF_BENTOML:
+                await of_bentoml(scope, receive, send)
+            else:
+                await (self.app or refusal(STARTING))(scope, receive, send)
+
+        return answer
 
 
-class OuterGate:
-    """The gate before what BentoML itself answers too, such as ``/metrics``; shut until the doorman is there."""
+class MetricsGate:
+    """The gate before what BentoML answers, such as ``/metrics``; shut until the doorman is there."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -61,7 +71,7 @@ class OuterGate:
         elif scope["type"] == "lifespan" or scope.get("path") in OPEN_PATHS:
             await self._app(scope, receive, send)
         else:
-            await JSONResponse(STARTING.as_json(), STARTING.status)(scope, receive, send)
+            await refusal(STARTING)(scope, receive, send)
 
 
 def _predict_once(release: Release) -> None:
@@ -97,10 +107,8 @@ class PosologyService:
         self.store = open_store(settings, release.therapy)
         door.doorman = doorman_of(self.store, settings)
         door.doorman.keep_fresh()
-        door.app = app = create_app(
-            release, self.store, settings, clock=utc_now, doorman=door.doorman, watch=process_watch()
-        )
-        self.modes: Modes = app.state.modes
+        door.app = create_app(release, self.store, settings, clock=utc_now, doorman=door.doorman, watch=process_watch())
+        self.modes = door.app.modes
         process_watch().store_answers = self._database_answers
         if settings.ready:
             settings.ready.touch()
@@ -139,11 +147,11 @@ class PosologyService:
 
 
 class GuardedService(Service[PosologyService]):
-    """A service whose middlewares, BentoML's own too, stand behind ``Draining`` and ``KnownPaths``."""
+    """A service whose middlewares, BentoML's own too, stand behind ``Draining``, ``KnownPaths`` and the door."""
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         """The app that the server runs."""
-        return Draining(KnownPaths(super().to_asgi(is_main=is_main)))
+        return Draining(KnownPaths(door.before(super().to_asgi(is_main=is_main))))
 
 
 service = bentoml.service(
@@ -154,6 +162,5 @@ service = bentoml.service(
     http={"host": "127.0.0.1"},  # a container is told otherwise, by BENTOML_HOST
     service_class=GuardedService,
 )(PosologyService)
-service.mount_asgi_app(door, path="/")
-service.add_asgi_middleware(WatchedProcess)
-service.add_asgi_middleware(OuterGate)
+service.add_asgi_middleware(MetricsGate)
+service.add_asgi_middleware(Scraped)

@@ -2,7 +2,6 @@
 
 import math
 
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from posology.errors import ServiceDown
@@ -10,9 +9,8 @@ from serving.access.caller import calling_token
 from serving.access.doorman import Doorman
 from serving.access.scopes import OPEN_PATHS, PATH_TO_SCOPES
 from serving.access.tokens import Token
+from serving.exchange import refusal
 from serving.problems import Problem, problem_of
-
-LET_IN = "posology.token"  # in a call's scope, where no caller can put anything
 
 NO_TOKEN = Problem(401, "expected one header Authorization: Bearer TOKEN, with a token that is valid now")
 NO_CALL = Problem(404, "no such call; see the documented POST /v1/… and GET /v1/release")
@@ -22,7 +20,7 @@ class Gate:
     """Lets a call pass when its token is valid, has a scope that the path asks for, and has calls left.
 
     What the tables of ``scopes`` call open passes without; a path they do not
-    name is no call. Behind one gate another lets pass what the first let in.
+    name is no call.
     """
 
     def __init__(self, app: ASGIApp, doorman: Doorman) -> None:
@@ -32,7 +30,7 @@ class Gate:
         """Pass the call on, or answer 401, 403, 404, 429 or 503."""
         if scope["type"] == "websocket":  # nothing here speaks it
             await send({"type": "websocket.close"})
-        elif scope["type"] == "lifespan" or LET_IN in scope or scope["path"] in OPEN_PATHS:
+        elif scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS:
             await self._app(scope, receive, send)
         else:
             await self._ask(scope, receive, send)
@@ -41,33 +39,28 @@ class Gate:
         try:
             token = self._doorman.who([value for name, value in scope["headers"] if name == b"authorization"])
         except ServiceDown as error:
-            await _refuse(problem_of(error), {"Retry-After": "2"})(scope, receive, send)
+            await refusal(problem_of(error), {"Retry-After": "2"})(scope, receive, send)
             return
         if token is None:
-            await _refuse(NO_TOKEN, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
-        elif (refusal := self._refusal(token, scope["path"])) is not None:
-            await refusal(scope, receive, send)
+            await refusal(NO_TOKEN, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+        elif (refused := self._refusal(token, scope["path"])) is not None:
+            await refused(scope, receive, send)
         else:
             before = calling_token.set(token.token_id)
             try:
-                scope[LET_IN] = token.token_id
                 await self._app(scope, receive, send)
             finally:
                 calling_token.reset(before)
 
-    def _refusal(self, token: Token, path: str) -> JSONResponse | None:
+    def _refusal(self, token: Token, path: str) -> ASGIApp | None:
         needed = PATH_TO_SCOPES.get(path)
         if needed is None:
-            return _refuse(NO_CALL)
+            return refusal(NO_CALL)
         if not needed & token.scopes:
-            return _refuse(
+            return refusal(
                 Problem(403, f"the token's scope must be {' or '.join(sorted(needed))}", code="missing_scope")
             )
         if wait := self._doorman.wait_seconds(token):
             problem = Problem(429, "more calls than this token may make; try again after Retry-After seconds")
-            return _refuse(problem, {"Retry-After": str(math.ceil(wait))})
+            return refusal(problem, {"Retry-After": str(math.ceil(wait))})
         return None
-
-
-def _refuse(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(problem.as_json(), problem.status, headers=headers)

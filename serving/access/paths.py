@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.access.scopes import OPEN_PATHS, PATH_TO_SCOPES
 
 NOWHERE = "/no-such-call"
+OF_BENTOML = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})  # it answers them; machines ask every few seconds
 
 
 class KnownPaths:

@@ -1,11 +1,10 @@
 """The page at ``/``: try a decision in the browser and see why. Its own files, nothing from elsewhere."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from pathlib import Path
 
-from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import FileResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 FOLDER = Path(__file__).parent
 FILES = ("page.css", "page.js", "asking.js", "form.js", "answer.js", "nodes.js")
@@ -21,14 +20,11 @@ HEADERS = {
 }
 
 
-def add_page(app: Starlette) -> None:
-    """Serve the page's files."""
-    for path, name in PAGE.items():
-        app.add_route(path, _file(FOLDER / name), methods=["GET"])
+def _file(file: Path) -> ASGIApp:
+    async def send_file(scope: Scope, receive: Receive, send: Send) -> None:
+        await FileResponse(file, headers=HEADERS)(scope, receive, send)
+
+    return send_file
 
 
-def _file(file: Path) -> Callable[[Request], Awaitable[FileResponse]]:
-    async def send(_request: Request) -> FileResponse:
-        return FileResponse(file, headers=HEADERS)
-
-    return send
+PAGE_FILES: Mapping[str, ASGIApp] = {path: _file(FOLDER / name) for path, name in PAGE.items()}

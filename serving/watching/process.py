@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.watching.metrics import Metrics
 from serving.watching.traces import traces_of
 from serving.watching.watch import Watch
-from serving.watching.watched import Watched
 
 STORE_ANSWERS_WITHIN_SECONDS = 2
 
@@ -24,11 +23,11 @@ def process_watch() -> Watch:
     return Watch(Metrics(None), traces_of(os.environ))
 
 
-class WatchedProcess(Watched):
-    """Watches all that BentoML passes on; asks the store at each scrape, so that its gauge is never old."""
+class Scraped:
+    """Asks the store at each scrape of ``/metrics``, so that its gauge is never old."""
 
     def __init__(self, app: ASGIApp) -> None:
-        super().__init__(app, process_watch())
+        self._app, self._watch = app, process_watch()
         self._one_at_a_time = anyio.CapacityLimiter(1)  # a database that hangs must not take the threads of calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +39,7 @@ class WatchedProcess(Watched):
                     self._watch.store_answers, abandon_on_cancel=True, limiter=self._one_at_a_time
                 )
             self._watch.metrics.store_up.set(is_up)
-        await super().__call__(scope, receive, send)
+        await self._app(scope, receive, send)
 
 
 def _forget_the_dead(folder: str | None) -> None:

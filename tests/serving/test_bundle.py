@@ -258,7 +258,7 @@ def test_the_service_needs_no_orchestrator_tracker_or_validator() -> None:
     assert found.stdout.strip() == "[]"
     names = {requirement.partition("==")[0].lower() for requirement in pinned_requirements("serving.service")}
     assert not names & forbidden
-    assert {"bentoml", "fastapi", "sqlalchemy", "psycopg2-binary", "polars", "catboost"} <= names
+    assert {"bentoml", "starlette", "sqlalchemy", "psycopg2-binary", "polars", "catboost"} <= names
     assert {
         "opentelemetry-sdk",
         "opentelemetry-exporter-otlp-proto-http",

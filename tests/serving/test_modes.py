@@ -71,7 +71,7 @@ def app_of(client_of: Callable[..., Any], file: Path) -> Iterator[Callable[[], A
 
     yield make
     for client in made:
-        client.app.state.modes.close()
+        client.app.modes.close()
 
 
 def ask_all(client: Any, enrol: Callable[..., None], *, users: int = USERS, times: int = 2) -> list[dict[str, Any]]:
@@ -117,7 +117,7 @@ def test_an_apprentice_decides_nothing_and_says_what_it_would_have_done(
     assert {answer["source"] for answer in answers} == {"schedule"}
     assert {answer["probability"] for answer in answers} == {1.0}
     assert {answer["release"] for answer in answers} == {release.name}
-    client.app.state.modes.close()
+    client.app.modes.close()
     [told] = agreement(sqlite_store.engine, release.therapy)
     assert (told["release"], told["decided_by"], told["decisions"]) == (release.name, f"{release.name}/schedule", 4)
     assert all_replayed(sqlite_store, release) == 4
@@ -163,7 +163,7 @@ def test_a_shadow_is_heard_by_nobody(app_of, stand, enrol, sqlite_store, other) 
     client = app_of()
     answers = ask_all(client, enrol, users=3)
     [champion] = {answer["release"] for answer in answers}
-    client.app.state.modes.close()
+    client.app.modes.close()
     [told] = agreement(sqlite_store.engine, sqlite_store.therapy)
     assert champion != other.name
     assert told == {
@@ -179,7 +179,7 @@ def test_what_was_considered_for_a_patient_is_erased_with_them(app_of, stand, en
     stand(beside="shadow")
     client = app_of()
     ask_all(client, enrol, users=2)
-    client.app.state.modes.close()
+    client.app.modes.close()
     assert erase_rows(sqlite_store.engine, "u0", now).removed["considered"] == 2
     [told] = agreement(sqlite_store.engine, sqlite_store.therapy)
     assert told["decisions"] == 2
@@ -191,7 +191,7 @@ def test_a_shadow_that_breaks_or_lags_delays_nobody(app_of, stand, enrol, sqlite
     stand(beside="shadow")
     client = app_of()
     assert len(ask_all(client, enrol, users=3)) == 6
-    client.app.state.modes.close()
+    client.app.modes.close()
     assert agreement(sqlite_store.engine, sqlite_store.therapy) == []
 
 
@@ -205,7 +205,7 @@ def test_a_canary_has_its_share_and_widens_without_losing_anybody(app_of, stand,
     again = [client.post("/v1/recommend", json={"user_id": f"u{n}", "context": {}}).json() for n in range(USERS)]
     wider = {f"u{n}" for n, answer in enumerate(again) if answer["release"] == other.name}
     assert first < wider
-    assert all_replayed(sqlite_store, client.app.state.modes.deciders.champion, other) == 3 * USERS
+    assert all_replayed(sqlite_store, client.app.modes.deciders.champion, other) == 3 * USERS
 
 
 def test_a_canary_that_is_stopped_decides_for_nobody_from_then_on(app_of, stand, enrol, release, other) -> None:

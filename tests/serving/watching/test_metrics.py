@@ -155,7 +155,7 @@ def test_every_scrape_asks_the_database(
     watch.store_answers = lambda: answers if answers is not None else come_back.wait(5)
     monkeypatch.setattr(process, "process_watch", lambda: watch)
     monkeypatch.setattr(process, "STORE_ANSWERS_WITHIN_SECONDS", 0.05)
-    scraped = type(client)(process.WatchedProcess(client.app))
+    scraped = type(client)(process.Scraped(client.app))
     for _ in range(3):
         scraped.get("/metrics")
     come_back.set()
