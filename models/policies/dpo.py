@@ -24,8 +24,8 @@ class Dpo:
 
     ``feedback``: the largest F. ``status``: the best Mf. ``constrained``: the
     largest F among contents whose Mf is not inferior. With the therapy's
-    exploration and its costs of monotony and drop-out. Pairs of course and content unlike
-    those seen do not compete: they keep the floor.
+    exploration and its costs of monotony and drop-out. Pairs of course and
+    content unlike those seen do not compete: they keep the floor.
 
     Attributes:
         therapy: objective, margin, monotony, dropout and exploration.

@@ -28,7 +28,7 @@ COURSE = (
 CANDIDATE = ("group_of_last_9", "content_days_since")
 PLAUSIBLE = 0.5  # log-odds of leaving that one standard deviation of anything known moves, before the log is read
 LEAST_LEFT = 30  # patients; with fewer nothing is learnt of them
-SPREADS = np.geomspace(0.02, 2, 40)  # standard deviations of contents' ratios that are tried, beside none
+SPREADS = np.append(0.0, np.geomspace(0.02, 2, 40))  # standard deviations of contents' ratios that are tried
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Departures:
     def of(cls, table: pl.DataFrame, features: Features, predictor: Predictor | None) -> Self:
         """The rows of a feature table, with a column ``left`` beside them."""
         numbers = (name for name, column in features.therapy.content.items() if column.kind == "number")
-        names = tuple(name for name in (*COURSE, *CANDIDATE, *numbers) if name in features.names)
+        names = *COURSE, *CANDIDATE, *numbers
         known = table.select(names).to_numpy().astype(float)
         if predictor:
             names = *names, FEEDBACK
@@ -103,11 +103,8 @@ def _ratios(departures: Departures, foretold: np.ndarray) -> np.ndarray:
     left = np.bincount(departures.content, weights=departures.left, **many)
     expected = np.bincount(departures.content, weights=foretold, **many)
     given = expected > 0
-    likeliest, most = 0.0, _likelihood(left[given], expected[given], 0.0)
-    for spread in SPREADS:
-        found = _likelihood(left[given], expected[given], spread)
-        if found > most:
-            likeliest, most = spread, found
+    likelihoods = [_likelihood(left[given], expected[given], spread) for spread in SPREADS]
+    likeliest = SPREADS[int(np.argmax(likelihoods))]
     if likeliest == 0:
         return np.ones(departures.n_contents)
     shape = likeliest**-2
