@@ -52,8 +52,7 @@ class Departures:
     @classmethod
     def of(cls, table: pl.DataFrame, features: Features, predictor: Predictor | None) -> Self:
         """The rows of a feature table, with a column ``left`` beside them."""
-        numbers = (name for name, column in features.therapy.content.items() if column.kind == "number")
-        names = *COURSE, *CANDIDATE, *numbers
+        names = *COURSE, *CANDIDATE, *(f"{number}_above_mean" for number in features.contents.number_names)
         known = table.select(names).to_numpy().astype(float)
         if predictor:
             names = *names, FEEDBACK
