@@ -26,6 +26,7 @@ COURSE = (
     "score_change",
 )
 CANDIDATE = ("group_of_last_9", "content_days_since")
+FROM_GIVEN = "{}_above_mean"  # of a content's number: who is given high ones on the whole leaves for other reasons
 PLAUSIBLE = 0.5  # log-odds of leaving that one standard deviation of anything known moves, before the log is read
 LEAST_LEFT = 30  # patients; with fewer nothing is learnt of them
 SPREADS = np.append(0.0, np.geomspace(0.02, 2, 40))  # standard deviations of contents' ratios that are tried
@@ -52,7 +53,7 @@ class Departures:
     @classmethod
     def of(cls, table: pl.DataFrame, features: Features, predictor: Predictor | None) -> Self:
         """The rows of a feature table, with a column ``left`` beside them."""
-        names = *COURSE, *CANDIDATE, *(f"{number}_above_mean" for number in features.contents.number_names)
+        names = *COURSE, *CANDIDATE, *map(FROM_GIVEN.format, features.contents.number_names)
         known = table.select(names).to_numpy().astype(float)
         if predictor:
             names = *names, FEEDBACK
