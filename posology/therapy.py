@@ -233,6 +233,7 @@ class Therapy(_Checked):
     noninferiority_margin: float | None = Field(default=None, gt=0)
     exploration: Exploration
     monotony: float = Field(default=0.0, ge=0)
+    dropout: float = Field(default=0.0, ge=0, exclude_if=not_)
     catalogue: tuple[dict[str, Any], ...] | None = None
     words: Words | None = Field(default=None, exclude_if=not_)
 
@@ -246,6 +247,8 @@ class Therapy(_Checked):
             raise Misplaced(f"needs {' and '.join(absent)}, which is not declared", "objective")
         if (self.objective == "constrained") != (self.noninferiority_margin is not None):
             raise ValueError("noninferiority_margin belongs to objective constrained, and constrained needs it")
+        if self.dropout and self.status is None:
+            raise Misplaced("needs status, whose final_after_days says when a course is over", "dropout")
         return self
 
     @model_validator(mode="after")

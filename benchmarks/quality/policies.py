@@ -118,8 +118,8 @@ def _cells(found: Mapping[str, Found], policy: str) -> list[str]:
     for of_therapy in found.values():
         feedback, status = np.array(of_therapy[policy]).T
         way = _way(of_therapy, policy, ORACLE)
-        cells += [f"{feedback.mean():.3f} ± {_half(feedback):.3f}", f"{way.mean():.0%} ± {_half(way):.0%}"]
-        cells.append(f"{status.mean():.2f} ± {_half(status):.2f}")
+        cells += [f"{feedback.mean():.3f} ± {half(feedback):.3f}", f"{way.mean():.0%} ± {half(way):.0%}"]
+        cells.append(f"{status.mean():.2f} ± {half(status):.2f}")
     return cells
 
 
@@ -131,10 +131,10 @@ def _way(found: Found, policy: str, best: str) -> np.ndarray:
 
 def _against_the_known(name: str, found: Found) -> str:
     way = _way(found, SHIPPED, INFORMED)
-    return f"{name}: as shipped goes {way.mean():.0%} ± {_half(way):.0%} of the way to all that could be known."
+    return f"{name}: as shipped goes {way.mean():.0%} ± {half(way):.0%} of the way to all that could be known."
 
 
-def _half(values: np.ndarray) -> float:
+def half(values: np.ndarray) -> float:
     """Half of Student's 95 % interval."""
     if values.size < 2:
         return float("nan")

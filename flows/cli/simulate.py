@@ -55,6 +55,7 @@ def simulate(
     sites: Annotated[float, _strength("Differences between sites.")] = 0.0,
     transfer: Annotated[float, _strength("The way to a second, sicker population.")] = 0.0,
     dropout: Annotated[float, _strength("Whom little pleases leaves much sooner.")] = 0.0,
+    deterring: Annotated[float, _strength("Contents that score well make patients leave.")] = 0.0,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -81,7 +82,8 @@ def simulate(
     from posology.therapy_file import load_therapy
 
     refuse_in_use(out_folder)
-    checked, conditions = load_therapy(therapy), Conditions(confounding, misleading, drift, sites, transfer, dropout)
+    checked = load_therapy(therapy)
+    conditions = Conditions(confounding, misleading, drift, sites, transfer, dropout, deterring)
     chosen = _policy(policy, epsilon, home) if like is None or policy != "clinician" else Clinician(trying=0.0)
     report: Fidelity | None = None
     with progress(f"Simulating {patients:,} patients") as step:

@@ -1,10 +1,14 @@
-"""How the predictors were learnt, where more was done than fitting: tuned, or begun with another release."""
+"""How the release was learnt, where more was done than fitting predictors, and what it goes without."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from flows.evaluation.candidate import Candidate
 from flows.workspace import read_json
+from models.policies import Dpo
+from models.policies.leaving import Leaving
 from models.targets import Target
 from posology.dossier import Figure
 from posology.dossier.figures import TrialPoint, tuning_plot
@@ -21,6 +25,30 @@ def learnt_lines(candidate: Candidate) -> Iterator[str]:
             yield f"Tuning {target} ({kind}): {_tuned(tuned)}"
         if "transfer" in decision:
             yield from _transferred(target, decision["transfer"])
+    if isinstance(candidate.policy, Dpo) and candidate.policy.leaving:
+        yield _deterring(candidate.policy.leaving, candidate)
+
+
+def unlearnt_lines(candidate: Candidate) -> Iterator[str]:
+    """What the policy goes without, and why."""
+    about = read_json(candidate.workspace.policy / "training.json")
+    if about["reason"]:
+        yield f"What contents do to Mf could not be learnt, so none is known to be inferior: {about['reason']}."
+    leaving = about.get("leaving")
+    if leaving and not leaving["learnt"]:
+        yield f"Drop-out costs nothing, though the therapy puts a cost on it: {leaving['reason']}."
+
+
+def _deterring(leaving: Leaving, candidate: Candidate) -> str:
+    said = f"Drop-out costs {candidate.therapy.dropout:g} in F"
+    ids, ratio = candidate.contents["content_id"], np.exp(leaving.content)
+    if np.ptp(ratio) == 0:
+        return f"{said}; contents differ in it by what is known of course and content alone."
+    most, least = int(ratio.argmax()), int(ratio.argmin())
+    return (
+        f"{said}: after {ids[most]} {number(ratio[most])} times as many leave as is foretold of course and content, "
+        f"after {ids[least]} {number(ratio[least])} times, the most and the least."
+    )
 
 
 def tuning_figures(candidate: Candidate, target: Target) -> Iterator[Figure]:

@@ -12,7 +12,7 @@ import polars as pl
 
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.exhibits import Exhibits
-from flows.evaluation.learning import learnt_lines
+from flows.evaluation.learning import learnt_lines, unlearnt_lines
 from flows.evaluation.logged import Judged
 from flows.workspace import read_json
 from models.encoders.encoders import not_encoded
@@ -133,6 +133,7 @@ def _limitations(
         yield "The policy was not evaluated off-policy: there is no F, no policy, or no judged decision."
     elif not np.isfinite(judged.logged.propensity).all():
         yield "Some propensities were not logged."
+    yield from unlearnt_lines(candidate)
     yield from candidate.learnt.encoders.in_words()
     if left := not_encoded(candidate.therapy):
         yield f"Not read by the predictors, as the therapy does not ask to encode them: {', '.join(left)}."

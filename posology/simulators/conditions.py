@@ -29,6 +29,9 @@ class Conditions:
         transfer: to another population; see ``population.moved``.
         dropout: that tells of recovery. How likely a patient leaves hangs twice
             as much on how little the contents brought, in the logarithm.
+        deterring: F about staying. Until the next content a patient is 4.5 times as
+            likely to leave after the most charming content, as many times less after
+            the least charming; the others lie between, a rest in the middle.
 
     Raises:
         CannotDo: a strength is not from 0 to 1.
@@ -40,6 +43,7 @@ class Conditions:
     sites: float = 0.0
     transfer: float = 0.0
     dropout: float = 0.0
+    deterring: float = 0.0
 
     def __post_init__(self) -> None:
         for each in fields(self):

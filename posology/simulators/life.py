@@ -16,6 +16,7 @@ PLEASURE_WEIGHT = 0.2  # of the newest F in what a patient feels about the progr
 USUAL_MINUTES = 15.0  # of the content that trains by ``learning_rate``
 FORM_APPEAL, FORM_LEAN = 1.0, 2.0  # of a good day: what it adds to appeal, how far it moves whoever chooses (log-odds)
 LURE_APPEAL = 3.0  # of the most charming content where F misleads
+DETERRED = 1.5  # log-hazard of leaving after the most charming content where contents deter; 4.5 times
 TREND_APPEAL = 2.0  # a year, for every other kind of content
 EVERY = np.newaxis  # all contents, in place of one for each patient
 
@@ -35,6 +36,7 @@ class Life:
         hour: (n,) of day at which the app was last opened.
         form: (n,) 1 on a good day, -1 on a bad one: what the clinic sees and no table holds.
         is_rest: (n_contents,) contents that train nothing.
+        deters: (n_contents,) log of how many times as likely a patient leaves after each, until the next.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Life:
         self._all = np.arange(contents.height)[EVERY]
         self.is_rest = self._trains.sum(axis=1) == 0
         charm = np.array([_charm(content_id) for content_id in contents["content_id"]])
-        lure = _lure(charm, self.is_rest) * conditions.misleading
+        rank = _lure(charm, self.is_rest)
+        lure = rank * conditions.misleading
+        self.deters = DETERRED * conditions.deterring * rank
         self._charm = mechanism.charm_sd * charm + LURE_APPEAL * lure
         self._dose = mechanism.learning_rate * (1 - lure) * _effect(self._minutes, mechanism.half_dose_minutes)
         self._trend = np.where(self.is_rest, 0.0, TREND_APPEAL * conditions.drift * (1 - 2 * (self._kind % 2)))
@@ -64,7 +68,7 @@ class Life:
         self.fatigue, self.form = np.zeros(n), np.zeros(n)
         self.has_left = np.zeros(n, dtype=bool)
         self.sleep, self.hour = patients.sleep.copy(), patients.best_hour.copy()
-        self._pleasure = np.full(n, 0.5)
+        self._pleasure, self._deterred = np.full(n, 0.5), np.zeros(n)
         self._years = np.full(n, day) / DAYS_PER_YEAR
 
     def pass_day(self, rng: np.random.Generator, is_enrolled: np.ndarray, in_programme: np.ndarray) -> None:
@@ -73,7 +77,7 @@ class Life:
         self.rest(slice(None), is_enrolled.astype(float))
         illness = mechanism.capacity_mean - self.capacities.mean(axis=1)
         displeased = (1 + self._conditions.dropout) * (0.5 - self._pleasure)
-        reluctance = mechanism.leaving_slope * displeased + mechanism.leaving_illness * illness
+        reluctance = mechanism.leaving_slope * displeased + mechanism.leaving_illness * illness + self._deterred
         hazard = mechanism.leaving_per_week / 7 * np.exp(reluctance)
         self.has_left |= in_programme & (rng.random(len(hazard)) < hazard)
         self._years += 1 / DAYS_PER_YEAR
@@ -132,6 +136,7 @@ class Life:
         tired = self.fatigue[patients]
         self.fatigue[patients] = tired + (1 - tired) * -np.expm1(-mechanism.fatigue_gain * self._minutes[contents] / 60)
         self._pleasure[patients] += PLEASURE_WEIGHT * (value - self._pleasure[patients])
+        self._deterred[patients] = self.deters[contents]
 
     def boredom_of(self, patients: np.ndarray, contents: np.ndarray) -> np.ndarray:
         """(n,) with the kind of content each patient takes."""

@@ -39,6 +39,7 @@ class World:
         therapy: the definition.
         users: the users table.
         contents: the contents table.
+        deters: (n_contents,) log of how many times as likely a patient leaves after each, until the next.
         day: the day the world has lived up to.
         last_day: the last day on which anything can happen.
     """
@@ -80,7 +81,7 @@ class World:
         self._feedbacks = Feedbacks(therapy, mechanism.answers, mechanism.silence, mechanism.late_share)
         self._ahead = traits.enrolled_day if abreast else np.zeros(patients, dtype=int)
         self._life = Life(mechanism, traits, self.contents, conditions, day=self._ahead)
-        self._conditions = conditions
+        self.deters, self._conditions = self._life.deters, conditions
         self._doses = DoseHistory(patients, therapy, self.contents)
         self._decided_at = np.zeros(patients, dtype=np.int64)  # µs since 1970
         self.day = 0

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.policies import Decisions, Dpo
+from models.policies.kinds import load_policy, save_policy
+from models.policies.leaving import FEEDBACK, Leaving
 from models.policies.status_effects import StatusEffects
 from posology.tables import Tables
 from posology.therapy import Therapy
@@ -170,6 +172,31 @@ def test_monotony_is_taken_off_by_the_share_of_the_last_nine(drill):
     for cost, best in ((0.0, 0), (0.1, 1)):
         therapy = therapy_with(drill, "feedback").model_copy(update={"monotony": cost})
         assert Dpo(therapy, Foretold(("foretold", "group_of_last_9"))).probabilities(decisions).argmax() == best  # type: ignore[arg-type]
+
+
+def test_drop_out_is_taken_off_by_the_chance_that_the_patient_leaves(drill):
+    features = np.array([[[0.5, 20.0], [0.45, 10.0], [0.3, 10.0]]])  # F, and minutes; long contents make patients leave
+    names, eligible = ("foretold", "minutes"), np.ones((1, 3), dtype=bool)
+    decisions = replace(decisions_of(features[:, :, 0], eligible), features=features, names=names)
+    leaving = Leaving(("minutes", FEEDBACK), np.array([15.0, 0.5]), np.ones(2), np.array([0.4, 0.0]), np.zeros(3), -4.0)
+    chance = leaving.chance(np.stack([features[:, :, 1], features[:, :, 0]], axis=-1))
+    for cost, best in ((0.0, 0), (1.0, 1)):
+        therapy = therapy_with(drill, "feedback", floor=0.0).model_copy(update={"dropout": cost})
+        found = Dpo(therapy, Foretold(names), leaving=leaving).probabilities(decisions)  # type: ignore[arg-type]
+        score = (features[:, :, 0] - cost * chance) / therapy.exploration.temperature
+        assert found == pytest.approx(np.exp(score) / np.exp(score).sum())
+        assert found.argmax() == best
+        unlearnt = Dpo(therapy, Foretold(names)).probabilities(decisions)  # type: ignore[arg-type]
+        assert unlearnt.argmax() == 0
+
+
+def test_who_leaves_is_kept_with_the_policy_and_only_where_it_was_learnt(drill, tmp_path):
+    leaving = Leaving((FEEDBACK,), np.array([0.5]), np.ones(1), np.array([-0.3]), np.array([0.1, 0.2]), -4.0)
+    for policy in (Dpo(drill, None), Dpo(drill, None, leaving=leaving)):
+        save_policy(tmp_path / "policy.json", policy)
+        found = load_policy(tmp_path / "policy.json", drill, {})
+        assert found.parameters == policy.parameters
+        assert ("leaving" in found.parameters) == (policy.leaving is not None)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)

@@ -46,7 +46,7 @@ def test_a_strength_outside_0_to_1_is_refused(switch: str, strength: float) -> N
 
 @pytest.mark.parametrize("switch", SWITCHES)
 def test_every_switch_changes_what_comes(switch: str, therapy: Therapy) -> None:
-    patients = 600 if switch == "dropout" else 8  # few leave in three weeks
+    patients = 600 if switch in ("dropout", "deterring") else 8  # few leave in three weeks
     none, weak, full = (
         simulate(
             therapy, patients=patients, seed=1, weeks=2, conditions=Conditions(**{switch: strength})

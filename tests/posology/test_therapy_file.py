@@ -86,6 +86,12 @@ WRONG = {
         "noninferiority_margin belongs",
     ),
     "a constraint without a margin": ("noninferiority_margin: 0.5\n", "", 1, "constrained needs it"),
+    "drop-out that pays": (
+        "objective: constrained",
+        "dropout: -1\nobjective: constrained",
+        31,
+        "greater than or equal",
+    ),
     "minutes capped without minutes": (
         "minutes: {kind: number, minimum: 0, maximum: 60}",
         "dose: {kind: number}",
@@ -165,6 +171,19 @@ def complaint(file: Path, text: str) -> str:
     with pytest.raises(TherapyError) as raised:
         load_therapy(file)
     return str(raised.value)
+
+
+def test_a_cost_of_drop_out_needs_to_know_when_a_course_is_over(file):
+    without = GOOD[: GOOD.index("status:")] + GOOD[GOOD.index("user:") :]
+    by_feedback = without.replace("constrained\nnoninferiority_margin: 0.5", "feedback\ndropout: 10")
+    assert "dropout: needs status, whose final_after_days" in complaint(file, by_feedback)
+
+
+def test_costs_left_out_are_no_part_of_the_therapy_but_those_put_are(file):
+    file.write_text(GOOD, encoding="utf-8")
+    plain = load_therapy(file).model_dump()
+    file.write_text(GOOD + "dropout: 10\n", encoding="utf-8")
+    assert load_therapy(file).model_dump() == {**plain, "dropout": 10}
 
 
 def test_the_file_the_others_are_spoilt_from_is_good(file):
