@@ -6,7 +6,7 @@ anew for every statement is left out: it takes ten times as long as the
 database itself.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -36,12 +36,11 @@ class Prepared:
 
     Args:
         kind: ``sqlite`` or ``postgresql``.
-        column_keys: of an insert, the columns that are given.
     """
 
-    def __init__(self, statement: Any, kind: str, column_keys: Sequence[str] | None = None) -> None:
+    def __init__(self, statement: Any, kind: str) -> None:
         dialect = _dialect(kind)
-        compiled: Any = statement.compile(dialect=dialect, column_keys=column_keys)
+        compiled: Any = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         self.columns = [column.name for column in getattr(statement, "selected_columns", ())]
         self._types = [column.type for column in getattr(statement, "selected_columns", ())]
@@ -93,15 +92,9 @@ class Cursor:
         self._cursor.execute(prepared.sql, prepared.bound(values))
         return [dict(zip(prepared.columns, row, strict=True)) for row in prepared.read(self._cursor)]
 
-    def run(self, prepared: Prepared, rows: Iterable[Values]) -> None:
-        """Do the statement for each of the rows."""
-        bound = [prepared.bound(row) for row in rows]
-        if self.kind == "postgresql":
-            from psycopg2.extras import execute_batch  # many rows on one way there and back
-
-            execute_batch(self._cursor, prepared.sql, bound, page_size=128)
-        else:
-            self._cursor.executemany(prepared.sql, bound)
+    def run(self, prepared: Prepared, values: Values) -> None:
+        """Do the statement."""
+        self._cursor.execute(prepared.sql, prepared.bound(values))
 
 
 def asked(engine: sa.Engine, ask: Callable[[Cursor], Found]) -> Found:

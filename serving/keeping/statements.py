@@ -1,9 +1,9 @@
 """The statements that find rows by their keys, and keep them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
@@ -12,6 +12,9 @@ from serving.schema import decisions, erasures, users
 
 Row = Mapping[str, Any]
 Key = tuple[Any, ...]
+T = TypeVar("T")
+
+MOST_ROOM = 64  # rows of one statement that writes
 
 
 def rows_by_key(cursor: Cursor, table: sa.Table, therapy: str, keys: Collection[Key]) -> dict[Key, dict[str, Any]]:
@@ -40,14 +43,18 @@ def erased_of(cursor: Cursor, patients: Collection[str]) -> set[str]:
 
 def insert(cursor: Cursor, table: sa.Table, rows: Sequence[Row]) -> None:
     """Add rows; what is not given is null."""
-    nothing = dict.fromkeys(table.c.keys())
-    cursor.run(_inserted(table, cursor.kind), [{**nothing, **row} for row in rows])
+    names = table.c.keys()
+    for some in _in_rooms(rows):
+        values = {_nth(name, place): row.get(name) for place, row in enumerate(some) for name in names}
+        cursor.run(_inserted(table, len(some), cursor.kind), values)
 
 
 def count(cursor: Cursor, therapy: str, revisions: Mapping[str, int]) -> None:
     """Note the users' revisions."""
-    rows = [{"of_therapy": therapy, "of_user": user, "to": revision} for user, revision in revisions.items()]
-    cursor.run(_counted(cursor.kind), rows)
+    for some in _in_rooms(list(revisions.items())):
+        asked = _asked([(user,) for user, _ in some], therapy)
+        to = {_nth("to", place): revision for place, (_, revision) in enumerate(some)}
+        cursor.run(_counted(len(some), cursor.kind), asked | to)
 
 
 @cache
@@ -59,6 +66,15 @@ def key_of(table: sa.Table) -> tuple[str, ...]:
 def _room(ids: Collection[Any]) -> int:
     """For how many ids a statement is put together: few sizes, so that each is put together once."""
     return 1 << (len(ids) - 1).bit_length()
+
+
+def _in_rooms(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The rows in parts for which a statement is put together: few statements, each of which gives others a turn."""
+    done = 0
+    while done < len(rows):
+        room = min(MOST_ROOM, 1 << (len(rows) - done).bit_length() - 1)
+        yield rows[done : done + room]
+        done += room
 
 
 def _asked(keys: Collection[Key], therapy: str | None = None) -> dict[str, Any]:
@@ -109,11 +125,17 @@ def _erased(room: int, kind: str) -> Prepared:
 
 
 @cache
-def _inserted(table: sa.Table, kind: str) -> Prepared:
-    return Prepared(sa.insert(table).inline(), kind, table.c.keys())
+def _inserted(table: sa.Table, room: int, kind: str) -> Prepared:
+    rows = [{each.name: sa.bindparam(_nth(each.name, n), type_=each.type) for each in table.c} for n in range(room)]
+    return Prepared(sa.insert(table).inline().values(rows), kind)
 
 
 @cache
-def _counted(kind: str) -> Prepared:
-    mine = (_mine(users), users.c.user_id == sa.bindparam("of_user"))
-    return Prepared(sa.update(users).where(*mine).values(revision=sa.bindparam("to")), kind)
+def _counted(room: int, kind: str) -> Prepared:
+    one, places = users.c.user_id, range(room)
+    to = sa.case(*((one == sa.bindparam(f"id_{n}"), sa.bindparam(_nth("to", n), type_=sa.BigInteger)) for n in places))
+    return Prepared(sa.update(users).where(_mine(users), _is_one_of([one], room)).values(revision=to), kind)
+
+
+def _nth(name: str, place: int) -> str:
+    return f"{name}_{place}"
