@@ -16,6 +16,7 @@ from posology.errors import ServiceDown, SettingsError
 from serving.schema import metadata
 
 WAIT_SECONDS = 30
+BUSY_TIMEOUT = f"PRAGMA busy_timeout={WAIT_SECONDS * 1000}"
 GONE_IS_NOTICED = {  # a server behind a dead network, which never says that it is gone
     "connect_timeout": 3,
     "keepalives_idle": 10,
@@ -137,8 +138,8 @@ def _make_private_file(path: Path) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions begin where _begin_sqlite says
-    for pragma in (f"busy_timeout={WAIT_SECONDS * 1000}", "foreign_keys=ON", "secure_delete=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+    for pragma in (BUSY_TIMEOUT, "PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON"):
+        connection.execute(pragma)
     _use_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous=FULL")
 

@@ -7,7 +7,7 @@ database itself.
 """
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import orjson
@@ -17,7 +17,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from serving.database import does_not_answer, json_text
+from serving.database import BUSY_TIMEOUT, does_not_answer, json_text
 
 Found = TypeVar("Found")
 Values = Mapping[str, Any]
@@ -106,14 +106,20 @@ def asked(engine: sa.Engine, ask: Callable[[Cursor], Found]) -> Found:
     return _driven(engine, ask, _read_on_postgresql if engine.dialect.name == "postgresql" else _read_on_sqlite)
 
 
-def kept(engine: sa.Engine, write: Callable[[Cursor], None]) -> None:
+def kept(engine: sa.Engine, write: Callable[[Cursor], None], *, at_once: bool = False) -> None:
     """Have done what ``write`` does, in a transaction that is on disk afterwards, or leaves nothing.
+
+    Args:
+        at_once: on SQLite, do not wait while another writes.
 
     Raises:
         ServiceDown: the database does not answer.
         IntegrityError, DataError: a row does not fit the others, or its column.
     """
-    _driven(engine, write, _write_on_postgresql if engine.dialect.name == "postgresql" else _write_on_sqlite)
+    if engine.dialect.name == "postgresql":
+        _driven(engine, write, _write_on_postgresql)
+    else:
+        _driven(engine, write, partial(_write_on_sqlite, begin=_begin_at_once if at_once else _begin))
 
 
 def _driven(
@@ -151,11 +157,23 @@ def _read_on_postgresql(connection: Any, ask: Callable[[Cursor], Found]) -> Foun
             connection.autocommit = False
 
 
-def _write_on_sqlite(connection: Any, write: Callable[[Cursor], None]) -> None:
+def _write_on_sqlite(connection: Any, write: Callable[[Cursor], None], begin: Callable[[Any], None]) -> None:
     cursor = connection.cursor()
-    cursor.execute("BEGIN IMMEDIATE")
+    begin(cursor)
     write(Cursor(cursor, "sqlite"))
     cursor.execute("COMMIT")
+
+
+def _begin(cursor: Any) -> None:
+    cursor.execute("BEGIN IMMEDIATE")
+
+
+def _begin_at_once(cursor: Any) -> None:
+    cursor.execute("PRAGMA busy_timeout=0")
+    try:
+        _begin(cursor)
+    finally:
+        cursor.execute(BUSY_TIMEOUT)
 
 
 def _write_on_postgresql(connection: Any, write: Callable[[Cursor], None]) -> None:

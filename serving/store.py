@@ -22,11 +22,11 @@ from posology.therapy import Therapy
 from serving.alarms import ALARMS, Alarm
 from serving.bulk import load_tables, recorded_by, session_rows
 from serving.database import WAIT_SECONDS, open_database, reading, rows_of, writing
-from serving.keeping.group import Group, Waiting
+from serving.keeping.group import Group
 from serving.keeping.journal import Journal
 from serving.keeping.settling import Settling
 from serving.keeping.statements import Key, rows_by_key
-from serving.keeping.writes import ABSENT, NO_DECISION, NO_USER, Write, write_together
+from serving.keeping.writes import ABSENT, NO_DECISION, NO_USER, Write, try_together, write_together
 from serving.prepared import asked
 from serving.problems import refuse_without
 from serving.records import Decision, Feedback, Measurement, Override, Plan, User
@@ -69,7 +69,9 @@ class Store:
     _listening: list[ref[Listener]] = dataclasses.field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_group", Group(self._write_together))
+        is_sqlite = self.engine.dialect.name == "sqlite"  # it tells at once whether it can be written
+        group = Group(self._write_together, self._try_together if is_sqlite else None)
+        object.__setattr__(self, "_group", group)
         settling = Settling(self.journal, self._place) if self.journal else None
         object.__setattr__(self, "_settling", settling)
 
@@ -117,22 +119,6 @@ class Store:
             self._add(decisions, decision.as_row(), patience=patience)
         except ServiceDown as error:
             self.put_off(decision, error)
-
-    def submit_decision(
-        self, decision: Decision, done: Callable[[Exception | None], None], *, patience: float | None = None
-    ) -> Waiting:
-        """Have a decision kept in the database without waiting for it.
-
-        Args:
-            done: is called by the writing thread, which others wait for, when the decision is on disk, or with why
-                it is not: ``put_off`` is for who is told ``ServiceDown``, in a thread of their own.
-            patience: seconds that the caller waits before it withdraws the decision; the store's own when None.
-
-        Raises:
-            ServiceDown: the database has not answered for longer than that.
-        """
-        write = Write(decisions, self._row(decision.as_row()))
-        return self._group.submit(write, lambda: done(write.error), self.patience if patience is None else patience)
 
     def put_off(self, decision: Decision, why: ServiceDown) -> None:
         """Keep a decision in the journal because the database did not take it; raises ``why`` where there is none."""
@@ -305,6 +291,15 @@ class Store:
 
     def _write_together(self, writes: Sequence[Write]) -> None:
         write_together(self.engine, self.therapy.name, writes, self.clock)
+        self._pass_on(writes)
+
+    def _try_together(self, writes: Sequence[Write]) -> bool:
+        is_done = try_together(self.engine, self.therapy.name, writes, self.clock)
+        if is_done:
+            self._pass_on(writes)
+        return is_done
+
+    def _pass_on(self, writes: Sequence[Write]) -> None:
         brought = [write for write in writes if write.error is None and write.brought is not None]
         for listening in self._listening:
             if (listener := listening()) is not None:

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import Any
 
 Work = Callable[[], None]
-AT_ONCE = 2
+AT_ONCE = 1
 PATIENCE_SECONDS = 0.05
 
 

@@ -1,10 +1,9 @@
-"""Many threads' rows, written by one: what waits while a transaction commits goes into the next, all of it."""
+"""Many threads' rows, written together: what waits while a transaction commits goes into the next, all of it."""
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 
 from posology.errors import ServiceDown
@@ -12,34 +11,39 @@ from serving.keeping.writes import Write
 
 MOST_TOGETHER = 512
 
-log = logging.getLogger("posology.serving")
-
 
 @dataclass(slots=True)
-class Waiting:
-    """A row that is to be kept."""
-
+class _Waiting:
     write: Write
-    done: Callable[[], None]
+    sleeping: threading.Lock = field(default_factory=threading.Lock)
     withdrawn: bool = False
 
-    def withdraw(self) -> None:
-        """Say that nobody waits for it any more: it is not kept, unless it is being kept already."""
-        self.withdrawn = True
+    def __post_init__(self) -> None:
+        self.sleeping.acquire()
 
 
 class Group:
-    """Writes rows together, in a thread of its own.
+    """Writes rows together. Nobody waits for company: a row that comes alone is written alone at once.
 
-    Nobody waits for company: a row that comes alone is written alone at once.
+    Args:
+        write_together: gives every row its outcome; whoever waits gives up after a while, so it has a thread of its
+            own.
+        try_at_once: the same in the caller's thread, which spares two of three changes of threads; false when the
+            database would have to be waited for, and then nothing was written. None where that cannot be told.
     """
 
-    def __init__(self, write_together: Callable[[Sequence[Write]], None]) -> None:
-        self._write_together = write_together
-        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
+    def __init__(
+        self,
+        write_together: Callable[[Sequence[Write]], None],
+        try_at_once: Callable[[Sequence[Write]], bool] | None = None,
+    ) -> None:
+        self._write_together, self._try_at_once = write_together, try_at_once
+        self._queue: SimpleQueue[_Waiting] = SimpleQueue()
+        self._writing = threading.Lock()
+        self._began: float | None = None
+        self._calls: SimpleQueue[bool] = SimpleQueue()  # of the writer: whether it goes on
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
-        self._began: float | None = None
 
     def write(self, write: Write, patience: float) -> None:
         """Keep a row: it is on disk when this returns.
@@ -51,80 +55,84 @@ class Group:
             ServiceDown: it is not known to be kept; the same row may be sent again.
             Exception: what became of the row, as ``write_together`` says.
         """
-        done = threading.Lock()
-        done.acquire()
-        waiting = self.submit(write, done.release, patience)
-        if not done.acquire(timeout=patience):
-            waiting.withdraw()
+        if self._is_stuck(patience):
+            raise ServiceDown("the store is busy and does not answer; try again later")
+        waiting = _Waiting(write)
+        self._queue.put(waiting)
+        if not self._written_here():
+            self._call_writer()
+        if not waiting.sleeping.acquire(timeout=patience):
+            waiting.withdrawn = True
             raise ServiceDown("the store did not answer in time; send it again later")
         if write.error is not None:
             raise write.error
-
-    def submit(self, write: Write, done: Callable[[], None], patience: float) -> Waiting:
-        """Have a row kept, without waiting for it.
-
-        Args:
-            done: is called by the writing thread once the row is on disk or ``write.error`` says why it is not;
-                never for one that was withdrawn before its turn. Others wait meanwhile, so it only passes the word.
-            patience: as of ``write``. Whoever has none left withdraws the row.
-
-        Raises:
-            ServiceDown: the database has not answered for longer than that.
-        """
-        if self._is_stuck(patience):
-            raise ServiceDown("the store is busy and does not answer; try again later")
-        waiting = Waiting(write, done)
-        self._start()
-        self._queue.put(waiting)
-        return waiting
 
     def close(self) -> None:
         """Write what waits, and end."""
         with self._starting:
             writer, self._writer = self._writer, None
         if writer is not None:
-            self._queue.put(None)
+            self._calls.put(False)
             writer.join(timeout=5)
-
-    def _start(self) -> None:
-        if self._writer is None:
-            with self._starting:
-                if self._writer is None:
-                    self._writer = threading.Thread(target=self._run, name="posology-writer", daemon=True)
-                    self._writer.start()
 
     def _is_stuck(self, patience: float) -> bool:
         began = self._began
         return began is not None and time.monotonic() - began > patience
 
-    def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            together = [first]
-            ends = False
-            while len(together) < MOST_TOGETHER and not ends:
-                try:
-                    more = self._queue.get_nowait()
-                except Empty:
-                    break
-                if more is None:
-                    ends = True
-                else:
-                    together.append(more)
-            self._commit([waiting for waiting in together if not waiting.withdrawn])
-            if ends:
-                return
+    def _written_here(self) -> bool:
+        """Write what waits in this thread, unless another writes; false when somebody must look again."""
+        if self._try_at_once is None or not self._writing.acquire(blocking=False):
+            return False
+        try:
+            return self._commit(self._together(), self._try_at_once) and self._queue.empty()
+        finally:
+            self._writing.release()
 
-    def _commit(self, together: Sequence[Waiting]) -> None:
+    def _call_writer(self) -> None:
+        if self._writer is None:
+            with self._starting:
+                if self._writer is None:
+                    self._writer = threading.Thread(target=self._run, name="posology-writer", daemon=True)
+                    self._writer.start()
+        self._calls.put(True)
+
+    def _run(self) -> None:
+        goes_on = True
+        while goes_on:
+            goes_on = self._calls.get()
+            with self._writing:
+                while not self._queue.empty():
+                    self._commit(self._together(), self._write_all)
+
+    def _together(self) -> list[_Waiting]:
+        together: list[_Waiting] = []
+        while len(together) < MOST_TOGETHER:
+            try:
+                together.append(self._queue.get_nowait())
+            except Empty:
+                break
+        return [waiting for waiting in together if not waiting.withdrawn]
+
+    def _write_all(self, writes: Sequence[Write]) -> bool:
+        self._write_together(writes)
+        return True
+
+    def _commit(self, together: Sequence[_Waiting], write: Callable[[Sequence[Write]], bool]) -> bool:
+        """Write them and wake who waits; false when they were put back."""
+        if not together:
+            return True
         self._began = time.monotonic()
         try:
-            self._write_together([waiting.write for waiting in together])
+            is_done = write([waiting.write for waiting in together])
         except Exception as error:  # the thread must live on: whoever waits is told
+            is_done = True
             for waiting in together:
                 waiting.write.error = ServiceDown(f"the store does not answer ({type(error).__name__})")
         finally:
             self._began = None
         for waiting in together:
-            try:
-                waiting.done()
-            except Exception:  # the others must be told
-                log.exception("nobody was there to hear that a row is kept")
+            if is_done:
+                waiting.sleeping.release()
+            else:
+                self._queue.put(waiting)
+        return is_done

@@ -71,6 +71,15 @@ def write_together(engine: sa.Engine, therapy: str, writes: Sequence[Write], clo
             write_together(engine, therapy, [write], clock)
 
 
+def try_together(engine: sa.Engine, therapy: str, writes: Sequence[Write], clock: Callable[[], datetime]) -> bool:
+    """The same, if the database can be written at once and takes them all; false when nothing was written."""
+    try:
+        kept(engine, lambda cursor: _Transaction(cursor, therapy, clock).write(writes), at_once=True)
+    except Exception:  # whatever it was, it is met again by who has time to wait
+        return False
+    return True
+
+
 def _again(engine: sa.Engine, therapy: str, write: Write, clock: Callable[[], datetime], error: Exception) -> None:
     """An id that another process took just now is there to be compared; any other error stays."""
     write.error = error

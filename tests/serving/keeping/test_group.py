@@ -1,4 +1,4 @@
-"""Rows are handed over to the thread that writes; whoever does not want to sleep is called back."""
+"""Rows are written by who brought them, or by the thread that may wait for the database."""
 
 import dataclasses
 import threading
@@ -6,43 +6,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from posology.errors import Conflict, ServiceDown
+from posology.errors import ServiceDown
 from serving.keeping.group import Group
 from serving.keeping.writes import Write
-from serving.records import Decision, Feedback, User
 from serving.schema import users
-from serving.store import Store
 
-Rows = tuple[User, Decision, Feedback]
 ROW = {"user_id": "ada"}
-
-
-def test_who_submits_a_decision_is_called_when_it_is_on_disk(sqlite_store: Store, written: Rows) -> None:
-    ada, decision, _ = written
-    sqlite_store.add_user(ada)
-    told: list[tuple[str, str, Exception | None]] = []
-    ended = threading.Event()
-
-    def done(error: Exception | None) -> None:
-        told.append((threading.current_thread().name, sqlite_store.decision("d1").content_id, error))
-        ended.set()
-
-    sqlite_store.submit_decision(decision, done)
-    assert ended.wait(10)
-    assert told == [("posology-writer", "slow", None)]
-
-
-def test_who_submits_a_decision_is_told_why_it_is_not_kept(sqlite_store: Store, written: Rows) -> None:
-    ada, decision, _ = written
-    sqlite_store.add_user(ada)
-    sqlite_store.add_decision(decision)
-    told: list[Exception | None] = []
-    ended = threading.Event()
-    sqlite_store.submit_decision(
-        dataclasses.replace(decision, content_id="deep"), lambda error: (told.append(error), ended.set())
-    )
-    assert ended.wait(10)
-    assert isinstance(told[0], Conflict)
 
 
 @dataclasses.dataclass
@@ -59,46 +28,86 @@ class Slow:
         self.kept.extend(writes)
 
 
-def nobody() -> None:
-    """Does not listen."""
+def in_thread(group: Group, errors: list[Exception], patience: float = 30) -> threading.Thread:
+    def write() -> None:
+        try:
+            group.write(Write(users, ROW), patience)
+        except ServiceDown as error:
+            errors.append(error)
 
-
-def breaks() -> None:
-    """Its loop has ended."""
-    raise RuntimeError("the loop has ended")
+    thread = threading.Thread(target=write)
+    thread.start()
+    return thread
 
 
 def test_what_was_withdrawn_before_its_turn_is_not_kept() -> None:
-    slow, told = Slow(), []
+    slow, errors = Slow(), []
     group = Group(slow)
-    group.submit(Write(users, ROW), nobody, 30)
+    first = in_thread(group, errors)
     assert slow.began.wait(10)
-    group.submit(Write(users, ROW), lambda: told.append("withdrawn"), 30).withdraw()
+    with pytest.raises(ServiceDown, match="in time"):
+        group.write(Write(users, ROW), 0.05)
     slow.gate.set()
+    first.join()
     group.write(Write(users, ROW), 30)
     group.close()
-    assert (len(slow.kept), told) == (2, [])
-
-
-def test_a_callback_that_breaks_keeps_nothing_from_the_others() -> None:
-    slow = Slow()
-    group = Group(slow)
-    group.submit(Write(users, ROW), breaks, 30)
-    group.submit(Write(users, ROW), breaks, 30)
-    slow.gate.set()
-    group.write(Write(users, ROW), 30)
-    group.close()
-    assert len(slow.kept) == 3
+    assert (len(slow.kept), errors) == (2, [])
 
 
 def test_a_group_that_is_stuck_takes_nothing_more() -> None:
     slow = Slow()
     group = Group(slow)
-    group.submit(Write(users, ROW), nobody, 30)
+    first = in_thread(group, [])
     assert slow.began.wait(10)
     with pytest.raises(ServiceDown, match="in time"):
         group.write(Write(users, ROW), 0.05)
     with pytest.raises(ServiceDown, match="busy"):
-        group.submit(Write(users, ROW), nobody, 0.01)
+        group.write(Write(users, ROW), 0.01)
     slow.gate.set()
+    first.join()
     group.close()
+
+
+def test_a_row_that_comes_alone_is_written_by_who_brought_it() -> None:
+    wrote: list[str] = []
+
+    def at_once(_: Sequence[Write]) -> bool:
+        wrote.append(threading.current_thread().name)
+        return True
+
+    Group(nobody, at_once).write(Write(users, ROW), 30)
+    assert wrote == [threading.current_thread().name]
+
+
+def test_what_cannot_be_written_at_once_is_written_by_who_can_wait() -> None:
+    slow = Slow()
+    slow.gate.set()
+    group = Group(slow, lambda _: False)
+    group.write(Write(users, ROW), 30)
+    group.close()
+    assert len(slow.kept) == 1
+
+
+def test_rows_that_come_meanwhile_are_written_by_the_writer() -> None:
+    slow = Slow()
+    first_began, go_on = threading.Event(), threading.Event()
+
+    def at_once(_: Sequence[Write]) -> bool:
+        first_began.set()
+        return go_on.wait(10)
+
+    group, errors = Group(slow, at_once), []
+    threads = [in_thread(group, errors)]
+    assert first_began.wait(10)
+    threads += [in_thread(group, errors) for _ in range(3)]
+    slow.gate.set()
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    group.close()
+    assert (len(slow.kept), errors) == (3, [])
+
+
+def nobody(_: Sequence[Write]) -> None:
+    """Writes nothing."""
+    raise AssertionError("not asked to")
