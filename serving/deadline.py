@@ -3,8 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Any, Protocol
@@ -32,20 +31,17 @@ class GivenUp(Exception):
     """Nobody waits for this answer any more."""
 
 
-@contextmanager
-def keeping() -> Iterator[float | None]:
-    """A block that keeps what will be answered now; gives the seconds the database has for it, if a deadline runs.
+def claim() -> float | None:
+    """Say that what was decided will be kept and answered now; gives the seconds for it, if a deadline runs.
 
     Raises:
         GivenUp: it was answered otherwise.
     """
     attempt = _CURRENT.get()
     if attempt is None:
-        yield None
-        return
+        return None
     attempt.claim()
-    with attempt.aside():
-        yield attempt.left
+    return attempt.left
 
 
 def part(make: Callable[[], Answer]) -> Answer:
@@ -65,12 +61,9 @@ class Attempt:
 
     An answer of several decisions is claimed for each in turn; the ``parts`` kept so far are answered in any case.
 
-    Attributes:
-        aside: a block in which other attempts may begin.
     """
 
-    def __init__(self, seconds: float, aside: Callable[[], AbstractContextManager[None]]) -> None:
-        self.aside = aside
+    def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds
         self._lock = threading.Lock()
         self._claimed = self._given_up = False
@@ -145,12 +138,12 @@ class Deadline:
         """What ``decide`` answers, or ``otherwise`` with the reason.
 
         Args:
-            decide: writes in a block of ``keeping`` only.
+            decide: writes only what it did ``claim``.
 
         Raises:
             PosologyError: what ``decide`` refuses.
         """
-        attempt = Attempt(self._seconds * KEPT_BY, self._threads.aside)
+        attempt = Attempt(self._seconds * KEPT_BY)
         otherwise = partial(attempt.run, otherwise)
         if self._hanging >= self._limit:
             return await self._otherwise_because(Alarm.DEADLINE, otherwise, "every thread hangs")

@@ -12,6 +12,21 @@ from typing import Any
 Work = Callable[[], None]
 AT_ONCE = 1
 PATIENCE_SECONDS = 0.05
+_HERE = threading.local()  # the threads that this one is of
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """A block that waits for something else, so that other work of the thread's kind may begin meanwhile."""
+    of_thread: Threads | None = getattr(_HERE, "threads", None)
+    if of_thread is None:
+        yield
+        return
+    of_thread.leave()
+    try:
+        yield
+    finally:
+        of_thread.come_back()
 
 
 class Threads:
@@ -19,7 +34,7 @@ class Threads:
 
     Python runs one thread at a time, and more that want to only disturb each
     other: ``at_once`` work, the others' work waits in line, and what waits for
-    a disk lets the next begin (``aside``). Work that found nobody free for
+    another thread lets the next begin (``aside``). Work that found nobody free for
     ``PATIENCE_SECONDS`` gets a thread all the same: those that work may hang.
     Who rested last works first: its caches and its connection are warm.
     """
@@ -57,17 +72,16 @@ class Threads:
                 self._waiting.append(work)
         return is_free
 
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """In a thread's work: a block that waits for something else, so that other work may begin."""
+    def leave(self) -> None:
+        """One of the threads only waits now."""
         with self._lock:
             self._working -= 1
             self._begin_next()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._working += 1
+
+    def come_back(self) -> None:
+        """It works again."""
+        with self._lock:
+            self._working += 1
 
     def _relieve(self, work: Work) -> None:
         with self._lock:
@@ -93,6 +107,7 @@ class Threads:
 
     def _work_on(self, work: Work) -> None:
         own: SimpleQueue[Work] = SimpleQueue()
+        _HERE.threads = self
         while True:
             work()
             with self._lock:

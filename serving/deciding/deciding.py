@@ -11,7 +11,7 @@ from posology.errors import Conflict
 from posology.tables import ON_SCHEDULE
 from serving.alarms import Alarm
 from serving.courses import Courses, Known
-from serving.deadline import keeping, part, parts
+from serving.deadline import claim, part, parts
 from serving.deciding.again import id_of, made_before
 from serving.deciding.explaining import explained_or_not
 from serving.fallback import kept, reason_of, safe_choice
@@ -105,8 +105,7 @@ class Deciding:
         )
         told = self._told(decision, asked)  # before the decision is kept: from then on nothing may break or be late
         try:
-            with keeping() as patience:
-                self.store.add_decision(decision, patience=patience)
+            self.store.add_decision(decision, patience=claim())
         except Conflict:  # the same request came twice at once, and the other one was quicker
             found = made_before(self.store, ids, asked)
             if found is None:

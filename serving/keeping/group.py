@@ -8,6 +8,7 @@ from queue import Empty, SimpleQueue
 
 from posology.errors import ServiceDown
 from serving.keeping.writes import Write
+from serving.threads import aside
 
 MOST_TOGETHER = 512
 
@@ -61,7 +62,7 @@ class Group:
         self._queue.put(waiting)
         if not self._written_here():
             self._call_writer()
-        if not waiting.sleeping.acquire(timeout=patience):
+        if not _woken(waiting.sleeping, patience):
             waiting.withdrawn = True
             raise ServiceDown("the store did not answer in time; send it again later")
         if write.error is not None:
@@ -136,3 +137,10 @@ class Group:
             else:
                 self._queue.put(waiting)
         return is_done
+
+
+def _woken(sleeping: threading.Lock, patience: float) -> bool:
+    if sleeping.acquire(blocking=False):
+        return True
+    with aside():
+        return sleeping.acquire(timeout=patience)

@@ -1,7 +1,6 @@
 """A plan made, kept and signed; and what of it was really given, once the phone has network again."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from models.release import Release
 from posology.errors import Conflict, NotFound, ServiceDown
 from serving.alarms import ALARMS, Alarm
-from serving.deadline import keeping
+from serving.deadline import claim
 from serving.deciding.again import KEY_HEADER, id_of
 from serving.modes.arms import Arm
 from serving.modes.modes import Modes
@@ -49,7 +48,7 @@ class Plans:
             course = self.store.course(asked.user_id, self.release.contents, revision=revision)
             return planned(arm.decider, course, terms, now=now)
 
-        return self._made(asked, now, key, by_release, keeping)
+        return self._made(asked, now, key, by_release, claim)
 
     def make_otherwise(
         self, asked: PlanRequest, now: datetime, key: str | None, why: Alarm, *, is_kept: bool
@@ -66,7 +65,7 @@ class Plans:
         if not is_kept:
             raise ServiceDown(UNKEPT)
         try:
-            return self._made(asked, now, key, safely, nullcontext)
+            return self._made(asked, now, key, safely, _in_any_time)
         except ServiceDown as error:
             ALARMS.ring(Alarm.NOT_KEPT, f"a plan: {error}")
             raise ServiceDown(UNKEPT) from error
@@ -111,7 +110,7 @@ class Plans:
         now: datetime,
         key: str | None,
         planning: Planning,
-        in_time: Callable[[], AbstractContextManager[float | None]],
+        seconds: Callable[[], float | None],
     ) -> dict[str, Any]:
         starts_at = self._beginning(asked.starts_at, now)
         refuse_without(self.store.user(asked.user_id).consents(now))
@@ -121,8 +120,7 @@ class Plans:
             return dict(found.document)
         plan = self._planned(asked, plan_id, starts_at, now, planning)
         try:
-            with in_time() as patience:
-                self.store.add_plan(plan, patience=patience)
+            self.store.add_plan(plan, patience=seconds())
         except Conflict:  # the same request came twice at once, and the other one was quicker
             plan = self._made_before(plan_id, asked) or plan
         return dict(plan.document)
@@ -188,6 +186,10 @@ class Plans:
         except NotFound:
             return False
         return True
+
+
+def _in_any_time() -> None:
+    """Nobody answers otherwise any more."""
 
 
 def _told(plan_id: str, place: int, each: Planned, told: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from serving.threads import Threads
+from serving.threads import Threads, aside
 
 SOON = 5.0
 
@@ -37,7 +37,7 @@ def test_work_that_waits_for_something_else_lets_the_next_begin() -> None:
     threads, second_came = Threads(8, "aside", at_once=1), threading.Event()
 
     def first() -> bool:
-        with threads.aside():
+        with aside():
             return second_came.wait(SOON)
 
     assert run_all(threads, [first, second_came.set]) == [True, None]
