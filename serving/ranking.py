@@ -100,10 +100,14 @@ def _ranked(item: Ranked) -> dict[str, Any]:
         "content_id": content_id,
         "probability": probability,
         "eligible": eligible,
-        "feedback": feedback and feedback._asdict(),
-        "status": status and status._asdict(),
+        "feedback": feedback and _interval(*feedback),
+        "status": status and _interval(*status),
         "reasons": list(reasons),
     }
+
+
+def _interval(mean: float, low: float, high: float) -> dict[str, float]:
+    return {"mean": mean, "low": low, "high": high}
 
 
 def where(error: BaseException) -> str:
@@ -114,6 +118,7 @@ def where(error: BaseException) -> str:
 
 
 def _is_finite(choice: Choice) -> bool:
-    intervals = [interval for item in choice.ranking for interval in (item.feedback, item.status) if interval]
-    numbers = [choice.probability, *(item.probability for item in choice.ranking)]
-    return all(map(math.isfinite, chain(numbers, *intervals)))
+    """Whether every number is: their sum is not where one is not."""
+    intervals = chain.from_iterable((item.feedback, item.status) for item in choice.ranking)
+    numbers = chain.from_iterable(filter(None, intervals))
+    return math.isfinite(choice.probability + sum(item.probability for item in choice.ranking) + sum(numbers))

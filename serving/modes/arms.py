@@ -55,9 +55,10 @@ class Deciders:
         plan = standing.plan
         if plan.mode == "apprentice":
             return Arm("apprentice", 1.0, self.schedule)
-        if drawn("comparison", self.champion.therapy.name, plan.salt, user_id) < plan.comparison_share:
-            return Arm("comparison", plan.comparison_share, self.schedule)
-        others, share = 1 - plan.comparison_share, self._canary_share(standing)
+        compared = plan.comparison_share
+        if compared and drawn("comparison", self.champion.therapy.name, plan.salt, user_id) < compared:
+            return Arm("comparison", compared, self.schedule)
+        others, share = 1 - compared, self._canary_share(standing)
         if self.beside and drawn("canary", self.beside.name, user_id) < share:
             return Arm("canary", others * share, self.beside)
         return Arm("policy", others * (1 - share), self.champion)

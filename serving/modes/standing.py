@@ -37,6 +37,7 @@ class Standing(BaseModel):
     beside: Beside | None = None
 
 
+ALONE = Standing()  # of a release that nobody signed for, such as a test's
 Stamp = tuple[int, int] | None  # time of change and place on the disk; None: the file cannot be seen
 
 
@@ -59,7 +60,7 @@ class StandingFile:
             CannotDo: the file cannot be read, at the first time.
         """
         if self.path is None:
-            return Standing()
+            return ALONE
         stamp = _stamp(self.path)
         if self._known is None:
             self._known = stamp, _parse(self.path)
