@@ -19,6 +19,7 @@ from models.features import EXPECTED
 CONTENTS, SESSIONS, USERS = 50, 200, 100
 ROUNDS, REQUESTS = 5, 300
 SATURATED = 0.8
+EQUALLY_LONG = 4.9  # p99 over median of the time in an M/D/1 queue at SATURATED, by simulation
 MANY = 8
 ANSWER_BYTES = 12_000
 OURS = "posology"
@@ -29,12 +30,13 @@ LIMIT = "bytes that were ready: the load generator's limit"
 
 @dataclass
 class Contestant:
-    """A server, what it is asked, and what came of it, by the number of connections."""
+    """A server, what it is asked, and what came of it: by number of connections, and when requests come by chance."""
 
     peer: Peer
     request: Request
     found: dict[int, list[Measured]] = field(default_factory=dict)
     cpu: list[float] = field(default_factory=list)
+    loaded: list[Measured] = field(default_factory=list)
 
     def measure(self, connections: int, requests: int) -> None:
         """One round."""
@@ -60,10 +62,14 @@ class Contestant:
         """Answers, the median round's."""
         return float(np.median([each.per_second for each in self.found[connections]]))
 
+    def when_loaded(self, share: float) -> float:
+        """Milliseconds that a share of the answers did not exceed, the median round's."""
+        return float(np.median([each.percentile(share) for each in self.loaded]))
+
     @property
     def refused(self) -> int:
         """Answers that were none."""
-        return sum(each.refused for rounds in self.found.values() for each in rounds)
+        return sum(each.refused for rounds in (*self.found.values(), self.loaded) for each in rounds)
 
 
 def run(rounds: int = ROUNDS, requests: int = REQUESTS, users: int = USERS, patients: int = 600) -> Result:
@@ -77,9 +83,10 @@ def run(rounds: int = ROUNDS, requests: int = REQUESTS, users: int = USERS, pati
                     each.measure(connections, requests)
         for each in contestants.values():
             each.forget_first()
-        at_most = SATURATED * contestants["posology"].per_second(MANY)
-        loaded = [_loaded(contestants["posology"], at_most, requests, seed) for seed in range(rounds)]
-    return _result(contestants, loaded, users)
+        for each in (contestants[OURS], contestants[ECHO]):
+            at_most = SATURATED * each.per_second(MANY)
+            each.loaded = [_loaded(each, at_most, requests, seed) for seed in range(rounds)]
+    return _result(contestants, users)
 
 
 def _contestants(folder: Path, made: Fitted, users: int, stack: ExitStack) -> dict[str, Contestant]:
@@ -132,10 +139,10 @@ def _loaded(contestant: Contestant, per_second: float, requests: int, seed: int)
     )
 
 
-def _result(contestants: Mapping[str, Contestant], loaded: list[Measured], users: int) -> Result:
+def _result(contestants: Mapping[str, Contestant], users: int) -> Result:
     us, bare, other, limit = (contestants[name] for name in (OURS, ECHO, MLFLOW, LIMIT))
-    refused = sum(each.refused for each in contestants.values()) + sum(each.refused for each in loaded)
-    median, p99 = (float(np.median([each.percentile(share) for each in loaded])) for share in (50, 99))
+    refused = sum(each.refused for each in contestants.values())
+    median, p99 = us.when_loaded(50), us.when_loaded(99)
     own = np.median([each.own_cpu_seconds / each.milliseconds.size for each in limit.found[MANY]])
     return Result(
         asks=(
@@ -167,7 +174,9 @@ def _result(contestants: Mapping[str, Contestant], loaded: list[Measured], users
             f"at {MANY} connections {us.per_second(MANY) / bare.per_second(MANY):.2f} of the echo's (asked: 0.5) and "
             f"{us.per_second(MANY) / other.per_second(MANY):.1f} times that of `mlflow models serve` (asked: 5).",
             f"At {SATURATED:.0%} of saturation, requests coming at random times, p99 is {p99 / median:.1f} times the "
-            f"median ({p99:.1f} and {median:.1f} ms; asked: 4 at most).",
+            f"median ({p99:.1f} and {median:.1f} ms; asked: 4 at most). The echo's is "
+            f"{bare.when_loaded(99) / bare.when_loaded(50):.1f} times at the same share of its own saturation, and "
+            f"that of a server which takes equally long for every request {EQUALLY_LONG} times (queue M/D/1).",
             f"The load generator takes {1000 * own:.2f} ms of a processor for a request, on the same cores. "
             f"{refused} of all answers were not 200.",
         ),
