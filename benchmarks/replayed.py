@@ -23,7 +23,7 @@ from serving.replay import replay
 from serving.replay_all import replay_all
 from serving.store import Store
 
-CONTENTS, USERS, SESSIONS, DECISIONS = 50, 100, 100, 20_000
+CONTENTS, USERS, SESSIONS, DECISIONS = 50, 50, 100, 5_000
 ALONE = 200  # decisions replayed one by one
 MILLION = 1_000_000
 FEEDBACK = {"score": 70.0, "completed": True, "rating": 4.0}

@@ -25,6 +25,10 @@ def learnt_lines(candidate: Candidate) -> Iterator[str]:
             yield f"Tuning {target} ({kind}): {_tuned(tuned)}"
         if "transfer" in decision:
             yield from _transferred(target, decision["transfer"])
+
+
+def leaving_lines(candidate: Candidate) -> Iterator[str]:
+    """What the policy goes by where drop-out costs something."""
     if isinstance(candidate.policy, Dpo) and candidate.policy.leaving:
         yield _deterring(candidate.policy.leaving, candidate)
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from flows.evaluation.candidate import Candidate
 from flows.evaluation.exhibits import Exhibits
-from flows.evaluation.learning import learnt_lines, unlearnt_lines
+from flows.evaluation.learning import learnt_lines, leaving_lines, unlearnt_lines
 from flows.evaluation.logged import Judged
 from flows.workspace import read_json
 from models.encoders.encoders import not_encoded
@@ -78,7 +78,7 @@ def dossier_page(
             stand_in=exhibits.stand_in,
             explanations=exhibits.explanations,
             figures=tuple(chain.from_iterable(exhibits.figures.values())),
-            learnt=tuple(learnt_lines(candidate)),
+            learnt=(*learnt_lines(candidate), *leaving_lines(candidate)),
             limitations=tuple(_limitations(candidate, exhibits, judged, without)),
             software={name: version(name) for name in LIBRARIES},
             commands=(origin.again,),

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from flows.evaluation.candidate import Candidate
-from flows.evaluation.learning import learnt_lines, unlearnt_lines
+from flows.evaluation.learning import leaving_lines, unlearnt_lines
 from flows.params import Params, read_params
 from flows.stages.featurize import featurize
 from flows.stages.snapshot import snapshot
@@ -60,7 +60,7 @@ def test_who_leaves_is_learnt_the_same_every_time_and_the_dossier_says_after_wha
     assert leaving is not None
     assert 0.003 < leaving.chance(leaving.centre[None, None]).mean() < 0.03
     assert read_json(many.policy / "training.json")["leaving"] == {"learnt": True, "reason": None}
-    assert "Drop-out costs 10 in F" in " ".join(learnt_lines(Candidate.of(many, params)))
+    assert "Drop-out costs 10 in F" in " ".join(leaving_lines(Candidate.of(many, params)))
     once = (many.policy / "policy.json").read_bytes()
     train_policy(many, params)
     assert (many.policy / "policy.json").read_bytes() == once
