@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -35,7 +36,8 @@ class Threads:
     Python runs one thread at a time, and more that want to only disturb each
     other: ``at_once`` work, the others' work waits in line, and what waits for
     another thread lets the next begin (``aside``). Work that found nobody free for
-    ``PATIENCE_SECONDS`` gets a thread all the same: those that work may hang.
+    ``PATIENCE_SECONDS`` gets a thread all the same, as soon as one rests: those
+    that work may hang.
     Who rested last works first: its caches and its connection are warm.
     """
 
@@ -43,7 +45,7 @@ class Threads:
         self._limit, self._name, self._at_once = limit, name, at_once
         self._lock = threading.Lock()
         self._resting: list[SimpleQueue[Work]] = []  # of each thread without work, where it waits for some
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[tuple[Work, float]] = deque()  # since when
         self._started = self._working = 0
 
     def run(self, work: Callable[[], Any]) -> "asyncio.Future[Any]":
@@ -69,7 +71,7 @@ class Threads:
         with self._lock:
             is_free = self._working < self._at_once and self._begin(work)
             if not is_free:
-                self._waiting.append(work)
+                self._waiting.append((work, time.monotonic()))
         return is_free
 
     def leave(self) -> None:
@@ -85,11 +87,16 @@ class Threads:
 
     def _relieve(self, work: Work) -> None:
         with self._lock:
-            if work in self._waiting and self._begin(work):
-                self._waiting.remove(work)
+            waiting = next((each for each in self._waiting if each[0] is work), None)
+            if waiting is not None and self._begin(work):
+                self._waiting.remove(waiting)
 
     def _begin_next(self) -> None:
-        if self._waiting and self._working < self._at_once and self._begin(self._waiting[0]):
+        if not self._waiting:
+            return
+        work, since = self._waiting[0]
+        is_next = self._working < self._at_once or time.monotonic() - since > PATIENCE_SECONDS
+        if is_next and self._begin(work):
             self._waiting.popleft()
 
     def _begin(self, work: Work) -> bool:

@@ -112,12 +112,12 @@ class Plans:
         planning: Planning,
         seconds: Callable[[], float | None],
     ) -> dict[str, Any]:
-        starts_at = self._beginning(asked.starts_at, now)
         refuse_without(self.store.user(asked.user_id).consents(now))
         plan_id = id_of(asked.user_id, key, "plan")
         found = self._made_before(plan_id, asked) if key else None
         if found:
             return dict(found.document)
+        starts_at = self._beginning(asked.starts_at, now)
         plan = self._planned(asked, plan_id, starts_at, now, planning)
         try:
             self.store.add_plan(plan, patience=seconds())
@@ -162,8 +162,13 @@ class Plans:
         except NotFound:
             return None
         terms = Terms.from_json(plan.request)
-        same = (asked.days, asked.contents_per_day, asked.context, asked.candidates)
-        if same != (terms.days, terms.contents_per_day, terms.context, terms.candidates):
+        is_same = (
+            (asked.days, asked.contents_per_day, asked.context, asked.candidates)
+            == (terms.days, terms.contents_per_day, terms.context, terms.candidates)
+            and asked.seed in {None, terms.seed}
+            and (asked.starts_at is None or max(asked.starts_at, plan.issued_at) == terms.starts_at)
+        )
+        if not is_same:
             raise RequestError("was used for another request; a new request needs a new key", field=KEY_HEADER)
         return plan
 

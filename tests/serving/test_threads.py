@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from serving.threads import Threads, aside
 
 SOON = 5.0
@@ -17,7 +19,8 @@ def run_all(threads: Threads, works: list[Callable[[], Any]]) -> list[Any]:
     return asyncio.run(together())
 
 
-def test_no_more_work_at_once_than_allowed() -> None:
+def test_no_more_work_at_once_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.threads.PATIENCE_SECONDS", SOON)
     threads, lock, working, most = Threads(8, "few", at_once=2), threading.Lock(), 0, 0
 
     def work() -> None:
@@ -61,3 +64,17 @@ def test_an_error_is_the_outcome() -> None:
         return future.exception()
 
     assert isinstance(asyncio.run(ask()), ZeroDivisionError)
+
+
+def test_beside_work_that_hangs_a_burst_is_done_to_its_end() -> None:
+    threads, came = Threads(3, "burst", at_once=1), threading.Event()
+
+    async def ask() -> int:
+        hanging = threads.run(lambda: came.wait(SOON))
+        burst = [threads.run(lambda: threading.Event().wait(0.02)) for _ in range(20)]
+        done, _ = await asyncio.wait(burst, timeout=SOON)
+        came.set()
+        await hanging
+        return len(done)
+
+    assert asyncio.run(ask()) == 20

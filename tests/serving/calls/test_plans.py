@@ -164,8 +164,17 @@ def test_a_plan_is_asked_for_again_with_its_key(client, enrol):
     body = {"user_id": "ada", "days": 2}
     first, second = (client.post("/v1/plan", json=body, headers=key).json() for _ in range(2))
     assert first == second
-    other = client.post("/v1/plan", json={**body, "days": 3}, headers=key)
-    assert refusal(other) == (422, "invalid", "Idempotency-Key")
+    for more in ({"days": 3}, {"seed": 5}, {"starts_at": "2026-03-02T09:00:00Z"}):
+        other = client.post("/v1/plan", json={**body, **more}, headers=key)
+        assert refusal(other) == (422, "invalid", "Idempotency-Key")
+
+
+def test_a_plan_that_began_meanwhile_is_answered_again_with_its_key(client, enrol):
+    enrol("ada")
+    body = {"user_id": "ada", "days": 2, "starts_at": "2026-03-01T09:01:00Z"}
+    first = client.post("/v1/plan", json=body, headers={"Idempotency-Key": "p"})
+    later = {"Idempotency-Key": "p", "Posology-Now": "2026-03-01T10:00:00Z"}
+    assert first.json() == client.post("/v1/plan", json=body, headers=later).json()
 
 
 @pytest.mark.parametrize(("more", "field"), [
