@@ -268,8 +268,9 @@ class Store:
     def _add(
         self, table: sa.Table, values: Row, ignoring: tuple[str, ...] = (), *, patience: float | None = None
     ) -> None:
-        write = Write(table, self._row(values), ignoring)
-        self._group.write(write, self.patience if patience is None else patience)
+        """Keep a row; with a patience of the caller's own, somebody watches whether the caller comes back."""
+        write, is_watched = Write(table, self._row(values), ignoring), patience is not None
+        self._group.write(write, self.patience if patience is None else patience, is_watched=is_watched)
 
     def _add_to_decision(self, table: sa.Table, values: Row, ignoring: tuple[str, ...]) -> None:
         """Keep a row of a decision, which may still wait in the journal."""

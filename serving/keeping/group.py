@@ -46,11 +46,12 @@ class Group:
         self._writer: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    def write(self, write: Write, patience: float) -> None:
+    def write(self, write: Write, patience: float, *, is_watched: bool = False) -> None:
         """Keep a row: it is on disk when this returns.
 
         Args:
             patience: seconds to wait for the database.
+            is_watched: somebody answers otherwise should this thread hang with the disk, so that it may write itself.
 
         Raises:
             ServiceDown: it is not known to be kept; the same row may be sent again.
@@ -60,7 +61,7 @@ class Group:
             raise ServiceDown("the store is busy and does not answer; try again later")
         waiting = _Waiting(write)
         self._queue.put(waiting)
-        if not self._written_here():
+        if not (is_watched and self._written_here()):
             self._call_writer()
         if not _woken(waiting.sleeping, patience):
             waiting.withdrawn = True

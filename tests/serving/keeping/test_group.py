@@ -31,7 +31,7 @@ class Slow:
 def in_thread(group: Group, errors: list[Exception], patience: float = 30) -> threading.Thread:
     def write() -> None:
         try:
-            group.write(Write(users, ROW), patience)
+            group.write(Write(users, ROW), patience, is_watched=True)
         except ServiceDown as error:
             errors.append(error)
 
@@ -75,7 +75,7 @@ def test_a_row_that_comes_alone_is_written_by_who_brought_it() -> None:
         wrote.append(threading.current_thread().name)
         return True
 
-    Group(nobody, at_once).write(Write(users, ROW), 30)
+    Group(Slow(), at_once).write(Write(users, ROW), 30, is_watched=True)
     assert wrote == [threading.current_thread().name]
 
 
@@ -83,7 +83,7 @@ def test_what_cannot_be_written_at_once_is_written_by_who_can_wait() -> None:
     slow = Slow()
     slow.gate.set()
     group = Group(slow, lambda _: False)
-    group.write(Write(users, ROW), 30)
+    group.write(Write(users, ROW), 30, is_watched=True)
     group.close()
     assert len(slow.kept) == 1
 
@@ -108,6 +108,15 @@ def test_rows_that_come_meanwhile_are_written_by_the_writer() -> None:
     assert (len(slow.kept), errors) == (3, [])
 
 
-def nobody(_: Sequence[Write]) -> None:
+def test_who_is_not_watched_leaves_the_writing_to_the_writer() -> None:
+    slow = Slow()
+    slow.gate.set()
+    group = Group(slow, nobody)
+    group.write(Write(users, ROW), 30)
+    group.close()
+    assert len(slow.kept) == 1
+
+
+def nobody(_: Sequence[Write]) -> bool:
     """Writes nothing."""
     raise AssertionError("not asked to")

@@ -147,7 +147,7 @@ def test_decisions_are_placed_once_the_database_takes_them(tmp_path: Path, writt
 def test_a_store_without_journal_refuses_a_decision_it_cannot_keep(
     sqlite_store: Store, written: Rows, monkeypatch: Any
 ) -> None:
-    def down(*_: Any) -> None:
+    def down(*_: Any, **_more: Any) -> None:
         raise ServiceDown("down")
 
     monkeypatch.setattr(sqlite_store._group, "write", down)
