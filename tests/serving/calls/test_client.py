@@ -60,6 +60,7 @@ def test_a_whole_round(caller, ada, release):
     assert caller.override(last.decision_id, other, by="Dr. Who", reason="lighter").instead_of == last.content_id
     plan = caller.plan(ada, days=2)
     assert caller.reconcile(plan, {plan.decisions[0].decision_id: NOW}).not_given == 1
+    assert caller.reconcile(plan.signed, {plan.decisions[0].decision_id: NOW}).not_given == 1
     ranked = caller.rank({"age": 50}, {"sleep_hours": 7}, seed=3, decided_at=NOW)
     assert ranked.source == "safe_default"
     assert ranked.because == {"NO_FIRST_STATUS": "the patient was never measured"}
