@@ -206,6 +206,8 @@ class Client:
         for number in range(1, self._tries + 1):
             try:
                 response = self._http.request(method, f"/v1/{name}", json=body, headers=headers)
+            except httpx.UnsupportedProtocol:
+                raise ValueError("expected a url that begins with http:// or https://") from None
             except httpx.TransportError as error:
                 failed: CallError = UnavailableError(type(error).__name__, status=0, code="no_answer")
                 pause = None

@@ -133,6 +133,11 @@ def test_after_all_tries_the_service_is_unavailable(caller, ada):
     assert (gone.value.status, len(transport.sent)) == (0, 2)
 
 
+def test_a_url_without_its_scheme_is_said_at_once():
+    with Client("127.0.0.1:3000", TOKEN) as caller, pytest.raises(ValueError, match="begins with http://"):
+        caller.release()
+
+
 def test_the_client_needs_httpx_and_nothing_of_the_server(tmp_path):
     """Its folder, copied under another name, imports nothing but itself, httpx and the standard library."""
     shutil.copytree(Path(of_client.__file__).parent, tmp_path / "our_client")
