@@ -220,5 +220,6 @@ def _refuse_without_value(feedback: DeclaredFeedback, given: Mapping[str, Any]) 
         raise RequestError(
             f"expected also {', '.join(sorted(set(missing)))}: without it F cannot be computed"
             if missing
-            else "expected feedback that F can be computed from"
+            else "expected feedback that F can be computed from",
+            field=min(missing, default=None),
         )

@@ -1,5 +1,6 @@
 """``posology``: every command, and how errors and interrupts end it."""
 
+import inspect
 import signal
 import sys
 import traceback
@@ -82,6 +83,22 @@ app.command()(replay.replay)
 app.command()(erase.erase)
 app.command()(learn.schedule)
 app.command()(run.ui)
+
+
+def _flow_help(group: typer.Typer) -> None:
+    """Let every paragraph of a command's docstring fill the terminal; Typer keeps its line breaks but in the first."""
+    for command in group.registered_commands:
+        told = command.help or inspect.getdoc(command.callback) or ""
+        command.help = "\n\n".join(
+            part if "\n " in f"\n{part}" else part.replace("\n", " ")  # indented is as it shall be
+            for part in told.split("\n\n")
+        )
+    for each in group.registered_groups:
+        if each.typer_instance is not None:
+            _flow_help(each.typer_instance)
+
+
+_flow_help(app)
 
 
 def main() -> None:

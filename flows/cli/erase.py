@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def erase(
-    user_id: Annotated[str | None, typer.Argument(metavar="USER_ID", show_default=False)] = None,
+    user_id: Annotated[
+        str | None,
+        typer.Argument(metavar="USER_ID", help="The app's name for the patient; else --pending.", show_default=False),
+    ] = None,
     pending: Annotated[
         bool, typer.Option("--pending", help="Clean the files after those whom the service has erased.")
     ] = False,

@@ -18,7 +18,10 @@ SHOWN = 20  # of those that differ
 
 
 def replay(
-    decision_id: Annotated[str | None, typer.Argument(metavar="DECISION_ID", show_default=False)] = None,
+    decision_id: Annotated[
+        str | None,
+        typer.Argument(metavar="DECISION_ID", help="As the service answered it; else --all.", show_default=False),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every decision in the operational store.")] = False,
     home: HomeOption = None,
     as_json: JsonOption = False,

@@ -35,6 +35,9 @@ def list_candidates(home: HomeOption = None, as_json: JsonOption = False) -> Non
     if as_json:
         print_json(cases)
         return
+    if not cases:
+        out.print("No candidate waits for a signature; posology retrain makes one.")
+        return
     rows = [[case["release"], verdict_text(case["verdict"]), _when(case["created_at"])] for case in cases]
     print_table("Candidates", ["release", "verdict", "made"], rows)
     for case in cases:
@@ -166,6 +169,9 @@ def history(
         print_json(
             [_told(reign) | {"beside": [_told(one) for one in ran if reign.covers(one.since)]} for reign in reigns]
         )
+        return
+    if not reigns:
+        out.print(f"{name} had no champion{' then' if moment else ' yet'}.")
         return
     rows = [
         [

@@ -9,6 +9,7 @@ import typer
 
 from flows.cli.here import Here, HomeOption, JsonOption, here
 from flows.cli.output import out, print_json, print_table
+from posology.errors import CannotDo
 from serving.access.scopes import Scope
 from serving.access.tokens import USUAL_CALLS_PER_SECOND, Token, draw_token
 
@@ -29,6 +30,7 @@ def add(
         list[Scope],
         typer.Option(
             "--scope",
+            metavar="SCOPE",
             help="app: enrol, ask, report. clinician: the same, and override. "
             "reviewer: release and metrics. operator: metrics and erase. Give it again for several.",
         ),
@@ -43,6 +45,10 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Make a token. It is shown once: nobody can show it again, only replace it."""
+    if days == 0:
+        raise CannotDo(
+            "--days 0 makes a token that has ended; leave --days out for one that lasts until it is revoked."
+        )
     known, now = here(home), datetime.now(UTC)
     until = None if days is None else now + timedelta(days=days)
     text, token = draw_token(name, scopes, now, calls_per_second=calls_per_second, valid_until=until)

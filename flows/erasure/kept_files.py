@@ -27,6 +27,10 @@ def clean_files(home: Home, patient: Patient) -> list[Path]:
         if patient.is_in(file):
             _without_lines(file, patient)
             changed.append(file)
+    for file in home.root.glob("*.log"):  # a service may be writing: what is there is written over
+        if patient.is_in(file):
+            _written_over(file, patient)
+            changed.append(file)
     return changed
 
 
@@ -50,6 +54,13 @@ def _without_rows(file: Path, patient: Patient) -> None:
 def _blotted(file: Path, patient: Patient) -> None:
     content = patient.pattern.sub(BLOT, file.read_bytes())
     _replace(file, lambda partial: partial.write_bytes(content))
+
+
+def _written_over(file: Path, patient: Patient) -> None:
+    with file.open("r+b") as log:
+        for found in patient.pattern.finditer(log.read()):
+            log.seek(found.start())
+            log.write(b"x" * len(found.group()))
 
 
 def _without_lines(file: Path, patient: Patient) -> None:

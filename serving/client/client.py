@@ -145,10 +145,11 @@ class Client:
         more = {"days": days, "contents_per_day": contents_per_day, "starts_at": _text(starts_at), "context": context}
         return self._post("plan", Plan, {**body, **more}, key=key or uuid4().hex)
 
-    def reconcile(self, plan: Plan, delivered: Mapping[str, datetime]) -> Reconciled:
-        """Keep what of a plan was given: decision → when."""
+    def reconcile(self, plan: Plan | str, delivered: Mapping[str, datetime]) -> Reconciled:
+        """Keep what of a plan, or of what its ``signed`` said, was given: decision → when."""
+        signed = plan if isinstance(plan, str) else plan.signed
         rows = [{"decision_id": decision_id, "at": _text(at)} for decision_id, at in delivered.items()]
-        return self._post("plan/reconcile", Reconciled, {"signed": plan.signed, "delivered": rows})
+        return self._post("plan/reconcile", Reconciled, {"signed": signed, "delivered": rows})
 
     def rank(
         self,
@@ -205,6 +206,8 @@ class Client:
         for number in range(1, self._tries + 1):
             try:
                 response = self._http.request(method, f"/v1/{name}", json=body, headers=headers)
+            except httpx.UnsupportedProtocol:
+                raise ValueError("expected a url that begins with http:// or https://") from None
             except httpx.TransportError as error:
                 failed: CallError = UnavailableError(type(error).__name__, status=0, code="no_answer")
                 pause = None

@@ -17,7 +17,7 @@ LONGEST_KEY = 200
 def checked_key(key: str | None) -> str | None:
     """The header's value, if it is one."""
     if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        raise RequestError(f"expected 1 to {LONGEST_KEY} visible letters", field=KEY_HEADER, status=400)
+        raise RequestError(f"expected 1 to {LONGEST_KEY} visible ASCII letters", field=KEY_HEADER, status=400)
     return key
 
 

@@ -26,7 +26,7 @@ KEY = {
     "in": "header",
     "required": False,
     "description": "Any text that is new for each request of a patient: sent again, it gets the same decision again.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[ -~]+$"},
 }
 
 

@@ -50,6 +50,7 @@ def test_a_rotation_and_a_revocation_are_kept_in_the_audit_log(posology: Posolog
     new = posology("token", "rotate", old["id"], "--overlap-hours", "2")
     assert new["token"] != old["token"]
     assert posology("token", "rotate", old["id"]) == 1
+    assert posology("token", "add", "clinic", "--scope", "app", "--days", "0") == 2
     assert posology("token", "revoke", old["id"])["state"] == "ended"
     assert [token["state"] for token in posology("token", "list")] == ["ended", "valid"]
     records = AuditLog(tmp_path / "home" / "audit.jsonl").records()

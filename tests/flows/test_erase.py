@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from flows.erasure import erase, erase_pending
-from flows.erasure.kept_files import files_naming
+from flows.erasure.kept_files import clean_files, files_naming
 from flows.erasure.patient import Patient
 from flows.home import Home
 from flows.settings import Settings
@@ -168,6 +168,15 @@ def test_an_interrupted_erasure_is_finished_by_the_next(
     assert receipt.complete
     assert list(receipt.snapshots) == [kept.name]
     assert receipt.removed["users"] == 1
+
+
+def test_the_log_of_a_service_that_runs_forgets_the_ids_and_goes_on(home: Home) -> None:
+    file = home.root / "service.log"
+    with file.open("ab", buffering=0) as running:
+        running.write(b'{"decision_id": "d-77"}\n{"decision_id": "d-778"}\n')
+        assert clean_files(home, Patient("ada", ["d-77"])) == [file]
+        running.write(b"next\n")
+    assert file.read_bytes() == b'{"decision_id": "xxxx"}\n{"decision_id": "d-778"}\nnext\n'
 
 
 @pytest.mark.parametrize(

@@ -236,7 +236,7 @@ def test_feedback_that_f_cannot_be_computed_from_is_refused_and_not_kept(
     enrol("ada")
     decision_id = client.post("/v1/recommend", json=ASK).json()["decision_id"]
     refused = client.post("/v1/feedback", json={"decision_id": decision_id, "score": 80})
-    assert refusal(refused) == (422, "invalid", None)
+    assert refusal(refused) == (422, "invalid", "completed")
     assert "expected also completed" in refused.json()["error"]["message"]
     whole = {"decision_id": decision_id, "score": 80, "completed": True}
     assert client.post("/v1/feedback", json=whole).status_code == 200

@@ -60,6 +60,7 @@ def test_a_whole_round(caller, ada, release):
     assert caller.override(last.decision_id, other, by="Dr. Who", reason="lighter").instead_of == last.content_id
     plan = caller.plan(ada, days=2)
     assert caller.reconcile(plan, {plan.decisions[0].decision_id: NOW}).not_given == 1
+    assert caller.reconcile(plan.signed, {plan.decisions[0].decision_id: NOW}).not_given == 1
     ranked = caller.rank({"age": 50}, {"sleep_hours": 7}, seed=3, decided_at=NOW)
     assert ranked.source == "safe_default"
     assert ranked.because == {"NO_FIRST_STATUS": "the patient was never measured"}
@@ -130,6 +131,11 @@ def test_after_all_tries_the_service_is_unavailable(caller, ada):
     with pytest.raises(UnavailableError) as gone:
         retrying.activate("d")
     assert (gone.value.status, len(transport.sent)) == (0, 2)
+
+
+def test_a_url_without_its_scheme_is_said_at_once():
+    with Client("127.0.0.1:3000", TOKEN) as caller, pytest.raises(ValueError, match="begins with http://"):
+        caller.release()
 
 
 def test_the_client_needs_httpx_and_nothing_of_the_server(tmp_path):
