@@ -163,7 +163,7 @@ def run(kills: int = KILLS) -> Result:
             contents=made.contents,
             predictors={target: each for target, each in predictors.items() if each},
             envelope={},
-            encoders=made.encoders,
+            learnt=made.learnt,
             policy=made.policy,
         )
         urls = {"SQLite": f"sqlite:///{Path(folder, 'store.db')}", **({"PostgreSQL": server} if server else {})}
