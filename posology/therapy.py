@@ -6,7 +6,7 @@ YAML and adds the line to each message.
 
 import sys
 from operator import not_
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeGuard
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -89,7 +89,7 @@ class Column(_Checked):
         if self.kind == "number":
             low = -LARGEST if self.minimum is None else self.minimum
             high = LARGEST if self.maximum is None else self.maximum
-            return _is_number(value) and low <= value <= high  # type: ignore[operator]
+            return _is_number(value) and low <= value <= high
         if self.kind == "boolean":
             return isinstance(value, bool)
         if self.kind == "embedding":
@@ -99,7 +99,7 @@ class Column(_Checked):
         return isinstance(value, str) and (self.values is None or value in self.values)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and -LARGEST <= value <= LARGEST
 
 

@@ -113,4 +113,4 @@ def _wait(process: "subprocess.Popen[bytes]", url: str) -> None:
                 return
         except httpx.HTTPError:
             time.sleep(0.2)
-    raise ServiceDown(f"{' '.join(map(str, process.args))} did not become ready")  # type: ignore[arg-type]
+    raise ServiceDown(f"{url} did not answer within {READY_WITHIN_SECONDS} s; its server was ended")

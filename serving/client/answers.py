@@ -3,7 +3,7 @@
 An answer may one day say more: what is not declared here is left aside.
 """
 
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -232,9 +232,7 @@ class Therapy:
 
 def read_answer(kind: type[Answer], body: Any) -> Answer:
     """The JSON of an answer as its dataclass."""
-    hints = get_type_hints(kind)
-    known = {field.name: _value(hints[field.name], body[field.name]) for field in fields(kind) if field.name in body}  # type: ignore[arg-type]
-    return kind(**known)
+    return kind(**{name: _value(hint, body[name]) for name, hint in get_type_hints(kind).items() if name in body})
 
 
 def _value(hint: Any, value: Any) -> Any:
