@@ -27,6 +27,8 @@ class Alarm(StrEnum):
     """A decision of the journal is of a patient whom the database does not know, or without consent."""
     RELEASE_DAMAGED = "RELEASE_DAMAGED"
     """The release was loaded without its predictors: every answer is the safe default."""
+    BESIDE_DAMAGED = "BESIDE_DAMAGED"
+    """The release signed to run beside, in the shadow or for a canary, is not what was signed: all are the champion's."""
     SHADOW_FAILED = "SHADOW_FAILED"
     """A release that only watches could not predict: no patient's answer is touched, the comparison lacks it."""
 

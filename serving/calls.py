@@ -38,6 +38,7 @@ from serving.store import Store
 
 Body = Mapping[str, Any]
 CLOCKS_MAY_DIFFER = timedelta(minutes=5)
+DEMO_YEARS = range(1970, 2200)  # far from where times end
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,10 @@ class Calls:
         self.store.add_measurement(measurement)
         return {"user_id": measurement.user_id}
 
-    def users(self, body: Body, _now: datetime) -> dict[str, Any]:
+    def users(self, body: Body, now: datetime) -> dict[str, Any]:
         """Keep a patient."""
         user = read_user(self.release, body)
+        self._refuse_future("enrolled_at", user.enrolled_at, now)
         self.store.add_user(user)
         return {"user_id": user.user_id}
 
@@ -219,7 +221,11 @@ def moment(header: str | None, now: datetime, *, is_demo: bool) -> datetime:
         return now
     if not is_demo:
         raise RequestError("is for demonstrations only", field="Posology-Now", status=400)
-    return read_time(header, "Posology-Now", status=400)
+    told = read_time(header, "Posology-Now", status=400)
+    if told.year not in DEMO_YEARS:
+        message = f"expected a year from {DEMO_YEARS[0]} to {DEMO_YEARS[-1]}"
+        raise RequestError(message, field="Posology-Now", status=400)
+    return told
 
 
 def _seed_of(body: Body) -> int:

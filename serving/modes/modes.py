@@ -75,7 +75,7 @@ def _loaded(beside: Beside, champion: Release) -> Release | None:
     try:
         return _load(beside, champion)
     except (PosologyError, OSError, ValueError, KeyError) as error:
-        ALARMS.ring(Alarm.RELEASE_DAMAGED, f"{beside.release} does not run beside the champion: {where(error)}")
+        ALARMS.ring(Alarm.BESIDE_DAMAGED, f"{beside.release} does not run beside the champion: {where(error)}")
         return None
 
 

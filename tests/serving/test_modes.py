@@ -242,7 +242,9 @@ def test_a_standing_of_another_release_is_refused(stand, sqlite_store, release) 
 def test_what_is_not_what_was_signed_decides_for_nobody(app_of, stand, enrol, release, other) -> None:
     path = stand(beside="canary", share=1.0)
     path.write_text(path.read_text().replace(other.digest, "0" * 64))
+    before = ALARMS.counts()
     assert {answer["release"] for answer in ask_all(app_of(), enrol, users=2)} == {release.name}
+    assert {code for code, count in ALARMS.counts().items() if count > before[code]} == {Alarm.BESIDE_DAMAGED}
 
 
 def test_a_standing_lost_while_the_service_runs_changes_nothing(app_of, stand, enrol, file, other) -> None:

@@ -272,8 +272,15 @@ def test_only_a_demo_lets_the_caller_set_the_time(
     demo = client_of(demo=True)
     answer = demo.post("/v1/recommend", json=ASK, headers=header).json()
     assert sqlite_store.decision(answer["decision_id"]).decided_at.isoformat() == header["Posology-Now"]
-    wrong = demo.post("/v1/recommend", json=ASK, headers={"Posology-Now": "soon"})
-    assert refusal(wrong) == (400, "bad_request", "Posology-Now")
+    for wrong in ("soon", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"):
+        refused = demo.post("/v1/recommend", json=ASK, headers={"Posology-Now": wrong})
+        assert refusal(refused) == (400, "bad_request", "Posology-Now")
+
+
+def test_nobody_enrols_tomorrow_but_in_a_demo(client: Client, client_of: Callable[..., Client]) -> None:
+    user = {"user_id": "late", "enrolled_at": "2026-03-02T09:00:00Z", "consent": True}
+    assert refusal(client.post("/v1/users", json=user)) == (422, "invalid", "enrolled_at")
+    assert client_of(demo=True).post("/v1/users", json=user).status_code == 200
 
 
 def test_more_calls_at_once_than_allowed_are_told_to_wait(client_of: Callable[..., Client], monkeypatch: Any) -> None:
