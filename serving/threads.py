@@ -13,21 +13,30 @@ from typing import Any
 Work = Callable[[], None]
 AT_ONCE = 1
 PATIENCE_SECONDS = 0.05
-_HERE = threading.local()  # the threads that this one is of
+_HERE = threading.local()  # the worker that this thread is
 
 
 @contextmanager
 def aside() -> Iterator[None]:
     """A block that waits for something else, so that other work of the thread's kind may begin meanwhile."""
-    of_thread: Threads | None = getattr(_HERE, "threads", None)
-    if of_thread is None:
+    worker: _Worker | None = getattr(_HERE, "worker", None)
+    if worker is None:
         yield
         return
-    of_thread.leave()
+    worker.threads.leave(worker)
     try:
         yield
     finally:
-        of_thread.come_back()
+        worker.threads.come_back(worker)
+
+
+class _Worker:
+    """One thread: where it waits for work, and since when it works as one of those that count."""
+
+    def __init__(self, threads: "Threads") -> None:
+        self.threads = threads
+        self.given: SimpleQueue[Work] = SimpleQueue()
+        self.since: float | None = None
 
 
 class Threads:
@@ -35,18 +44,20 @@ class Threads:
 
     Python runs one thread at a time, and more that want to only disturb each
     other: ``at_once`` work, the others' work waits in line, and what waits for
-    another thread lets the next begin (``aside``). Work that found nobody free for
-    ``PATIENCE_SECONDS`` gets a thread all the same, as soon as one rests: those
-    that work may hang.
+    another thread lets the next begin (``aside``). Work that takes longer than
+    ``PATIENCE_SECONDS`` while other work waits may hang: it does not count as
+    work any more, until its thread comes back and begins anew.
     Who rested last works first: its caches and its connection are warm.
     """
 
     def __init__(self, limit: int, name: str, *, at_once: int = AT_ONCE) -> None:
         self._limit, self._name, self._at_once = limit, name, at_once
         self._lock = threading.Lock()
-        self._resting: list[SimpleQueue[Work]] = []  # of each thread without work, where it waits for some
-        self._waiting: deque[tuple[Work, float]] = deque()  # since when
-        self._started = self._working = 0
+        self._workers: list[_Worker] = []
+        self._resting: list[_Worker] = []
+        self._waiting: deque[Work] = deque()
+        self._working = 0  # of those that count
+        self._watching: asyncio.AbstractEventLoop | None = None
 
     def run(self, work: Callable[[], Any]) -> "asyncio.Future[Any]":
         """The work's outcome on the running loop, when a thread has done it; with the caller's context."""
@@ -62,8 +73,9 @@ class Threads:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 loop.call_soon_threadsafe(_finish, future, result, error)
 
-        if not self.submit(do):
-            loop.call_later(PATIENCE_SECONDS, self._relieve, do)
+        if not self.submit(do) and self._watching is not loop:
+            self._watching = loop
+            loop.call_later(PATIENCE_SECONDS, self._watch, loop)
         return future
 
     def submit(self, work: Work) -> bool:
@@ -71,57 +83,73 @@ class Threads:
         with self._lock:
             is_free = self._working < self._at_once and self._begin(work)
             if not is_free:
-                self._waiting.append((work, time.monotonic()))
+                self._waiting.append(work)
         return is_free
 
-    def leave(self) -> None:
+    def leave(self, worker: _Worker) -> None:
         """One of the threads only waits now."""
         with self._lock:
-            self._working -= 1
-            self._begin_next()
+            self._discount(worker)
+            self._begin_waiting()
 
-    def come_back(self) -> None:
+    def come_back(self, worker: _Worker) -> None:
         """It works again."""
         with self._lock:
-            self._working += 1
+            self._count(worker)
 
-    def _relieve(self, work: Work) -> None:
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """As long as work waits, stop counting what takes too long."""
         with self._lock:
-            waiting = next((each for each in self._waiting if each[0] is work), None)
-            if waiting is not None and self._begin(work):
-                self._waiting.remove(waiting)
+            too_long = time.monotonic() - PATIENCE_SECONDS
+            for worker in self._workers:
+                if worker.since is not None and worker.since < too_long:
+                    self._discount(worker)
+            self._begin_waiting()
+            is_waiting = bool(self._waiting)
+            self._watching = loop if is_waiting else None
+        if is_waiting:
+            loop.call_later(PATIENCE_SECONDS, self._watch, loop)
 
-    def _begin_next(self) -> None:
-        if not self._waiting:
-            return
-        work, since = self._waiting[0]
-        is_next = self._working < self._at_once or time.monotonic() - since > PATIENCE_SECONDS
-        if is_next and self._begin(work):
+    def _begin_waiting(self) -> None:
+        while self._waiting and self._working < self._at_once and self._begin(self._waiting[0]):
             self._waiting.popleft()
 
     def _begin(self, work: Work) -> bool:
         """Give it to a thread, if there is one or may be one more."""
         if self._resting:
-            self._resting.pop().put(work)
-        elif self._started < self._limit:
-            self._started += 1
-            name = f"{self._name}-{self._started}"
-            threading.Thread(target=self._work_on, args=(work,), name=name, daemon=True).start()
+            worker = self._resting.pop()
+        elif len(self._workers) < self._limit:
+            worker = self._start()
         else:
             return False
-        self._working += 1
+        self._count(worker)
+        worker.given.put(work)
         return True
 
-    def _work_on(self, work: Work) -> None:
-        own: SimpleQueue[Work] = SimpleQueue()
-        _HERE.threads = self
+    def _start(self) -> _Worker:
+        worker = _Worker(self)
+        self._workers.append(worker)
+        name = f"{self._name}-{len(self._workers)}"
+        threading.Thread(target=self._work_on, args=(worker,), name=name, daemon=True).start()
+        return worker
+
+    def _count(self, worker: _Worker) -> None:
+        worker.since = time.monotonic()
+        self._working += 1
+
+    def _discount(self, worker: _Worker) -> None:
+        if worker.since is not None:
+            worker.since = None
+            self._working -= 1
+
+    def _work_on(self, worker: _Worker) -> None:
+        _HERE.worker = worker
         while True:
-            work()
+            worker.given.get()()
             with self._lock:
-                self._working -= 1
-                self._resting.append(own)
-                self._begin_next()
-            work = own.get()
+                self._discount(worker)
+                self._resting.append(worker)
+                self._begin_waiting()
 
 
 def _finish(future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:

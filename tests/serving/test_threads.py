@@ -78,3 +78,24 @@ def test_beside_work_that_hangs_a_burst_is_done_to_its_end() -> None:
         return len(done)
 
     assert asyncio.run(ask()) == 20
+
+
+def test_work_that_hangs_costs_those_that_come_later_no_time_and_counts_again_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads, came = Threads(3, "later", at_once=1), threading.Event()
+
+    async def ask() -> list[str]:
+        hanging = threads.run(lambda: came.wait(SOON))
+        await threads.run(lambda: None)  # waits until the first is known to hang
+        monkeypatch.setattr("serving.threads.PATIENCE_SECONDS", SOON)
+        order: list[str] = []
+        for _ in range(3):
+            await asyncio.wait_for(threads.run(lambda: order.append("later")), SOON / 2)
+        came.set()
+        await hanging
+        first = threads.run(lambda: threading.Event().wait(0.05) or order.append("first"))
+        await asyncio.gather(first, threads.run(lambda: order.append("second")))
+        return order
+
+    assert asyncio.run(ask()) == ["later"] * 3 + ["first", "second"]

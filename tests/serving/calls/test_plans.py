@@ -92,7 +92,7 @@ def test_reconciling_again_changes_nothing_and_more_may_follow(client, plan, sql
 def test_what_was_given_has_feedback_and_is_made_again_bit_for_bit(client, plan, sqlite_store, release, at):
     now = NOW
     rows = [
-        (each["decision_id"], (now + (0.2 + number / 3) * DAY).isoformat())
+        (each["decision_id"], (now + (number // 2 + 0.2 + number / 10) * DAY).isoformat())
         for number, each in enumerate(plan["decisions"])
     ]
     assert deliver(client, plan, rows, at(3)).json()["not_given"] == 0
