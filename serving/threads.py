@@ -44,9 +44,10 @@ class Threads:
 
     Python runs one thread at a time, and more that want to only disturb each
     other: ``at_once`` work, the others' work waits in line, and what waits for
-    another thread lets the next begin (``aside``). Work that takes longer than
-    ``PATIENCE_SECONDS`` while other work waits may hang: it does not count as
-    work any more, until its thread comes back and begins anew.
+    another thread lets the next begin (``aside``). Work that found nobody free
+    for ``PATIENCE_SECONDS`` gets a thread all the same, as soon as one rests:
+    those that work may hang. Who works longer than that while others wait does
+    not count as one at work any more, until the thread comes back.
     Who rested last works first: its caches and its connection are warm.
     """
 
@@ -55,7 +56,7 @@ class Threads:
         self._lock = threading.Lock()
         self._workers: list[_Worker] = []
         self._resting: list[_Worker] = []
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[tuple[Work, float]] = deque()  # since when
         self._working = 0  # of those that count
         self._watching: asyncio.AbstractEventLoop | None = None
 
@@ -83,7 +84,7 @@ class Threads:
         with self._lock:
             is_free = self._working < self._at_once and self._begin(work)
             if not is_free:
-                self._waiting.append(work)
+                self._waiting.append((work, time.monotonic()))
         return is_free
 
     def leave(self, worker: _Worker) -> None:
@@ -105,13 +106,17 @@ class Threads:
                 if worker.since is not None and worker.since < too_long:
                     self._discount(worker)
             self._begin_waiting()
-            is_waiting = bool(self._waiting)
-            self._watching = loop if is_waiting else None
-        if is_waiting:
-            loop.call_later(PATIENCE_SECONDS, self._watch, loop)
+            self._watching = loop if self._waiting else None
+            due = max(PATIENCE_SECONDS / 10, self._waiting[0][1] - too_long) if self._waiting else None
+        if due is not None:
+            loop.call_later(due, self._watch, loop)
 
     def _begin_waiting(self) -> None:
-        while self._waiting and self._working < self._at_once and self._begin(self._waiting[0]):
+        while self._waiting:
+            work, since = self._waiting[0]
+            is_next = self._working < self._at_once or time.monotonic() - since > PATIENCE_SECONDS
+            if not (is_next and self._begin(work)):
+                return
             self._waiting.popleft()
 
     def _begin(self, work: Work) -> bool:
