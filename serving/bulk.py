@@ -41,7 +41,8 @@ def session_columns(
     What a clinician gave instead has no probability: no policy drew it.
 
     Args:
-        user_id: of this user only, as known at ``revision``; of all users when None.
+        user_id: of this user only, as known at ``revision``, without what was eligible, which is long and no part
+            of a course; of all users when None.
         as_of: without what was recorded later.
     """
     answers, instead = feedback.alias(), overrides.alias()
@@ -55,7 +56,8 @@ def session_columns(
         mine &= (decisions.c.user_id == user_id) & (decisions.c.revision <= revision)
     query = (  # not the ranking: it is long, and no column of the sessions table
         sa.select(
-            *(_text(decisions.c[name]) if name == "eligible" else decisions.c[name] for name in SESSION),
+            *(decisions.c[name] for name in SESSION if name != "eligible"),
+            _text(decisions.c.eligible) if user_id is None else sa.null().label("eligible"),
             _text(decisions.c.context),
             answers.c.received_at.label("feedback_at"),
             _text(answers.c.declared),

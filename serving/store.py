@@ -210,7 +210,7 @@ class Store:
         return int(self._one(users, user_id)["revision"])
 
     def course(self, user_id: str, contents: pl.DataFrame | None = None, *, revision: int | None = None) -> Tables:
-        """Everything known of one user.
+        """Everything known of one user that a decision may rest on: not what was eligible before.
 
         Args:
             contents: goes into the tables as it is; empty when None.
