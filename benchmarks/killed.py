@@ -23,6 +23,7 @@ from benchmarks.cohorts import tables
 from benchmarks.postgres import postgres
 from benchmarks.result import Result, Row
 from models.release import Release, save_release
+from models.targets import Target
 from serving.database import engine_of, writing
 from serving.opening import open_store
 from serving.settings import ServiceSettings
@@ -156,7 +157,7 @@ def run(kills: int = KILLS) -> Result:
     with tempfile.TemporaryDirectory() as folder, postgres() as server:
         release = Path(folder, "release")
         made = trained_release(Path(folder, "made"), tables(100))
-        predictors = {"feedback": made.feedback, "status": made.status}
+        predictors: dict[Target, Any] = {"feedback": made.feedback, "status": made.status}
         save_release(
             release,
             therapy=made.therapy,

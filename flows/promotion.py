@@ -124,7 +124,10 @@ class Promotion:
         """The champion, checked: put there by a promotion or rollback, and signed for as it is now."""
         champion = self.registry.champion(therapy)
         if champion is None:
-            raise NotFound(f"{therapy} has no champion; promote a signed candidate: `posology promote {therapy}`.")
+            raise NotFound(
+                f"{therapy} has no champion. Make a candidate: `posology retrain {therapy}`; have it approved: "
+                f"`posology review sign RELEASE --as NAME --meaning approve`; then `posology promote {therapy}`."
+            )
         past = self.history(therapy)
         begun = unfinished(self._log.records(), therapy)
         if champion.version not in [

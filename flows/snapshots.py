@@ -122,11 +122,16 @@ def replace_snapshot(old: Snapshot, new: Path, home: Home, *, parent: str | None
         shutil.copyfile(accepted, _acceptance(kept.folder))
     gone = Replaced(old.name, kept.name, old.version, because)
     write_json(old.folder.with_name(f".{old.name}{REPLACED}"), asdict(gone))
-    _record(old.folder).unlink()
-    accepted.unlink(missing_ok=True)
-    note_of(old.folder).unlink(missing_ok=True)
-    shutil.rmtree(old.folder)
+    remove_snapshot(old.folder)
     return kept
+
+
+def remove_snapshot(folder: Path) -> None:
+    """Remove a snapshot, or what is left of it; from the first step on readers do not find it."""
+    for file in (_record(folder), _acceptance(folder), note_of(folder)):
+        file.unlink(missing_ok=True)
+    if folder.is_dir():
+        shutil.rmtree(folder)
 
 
 def enter(folder: Path, record: Mapping[str, Any]) -> Snapshot:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -108,13 +108,20 @@ class Tables:
     @classmethod
     def from_rows(cls, therapy: Therapy, **rows: Sequence[Row]) -> Self:
         """Tables from rows as dicts; a table not given is empty, a column not given is missing."""
+        return cls.from_columns(
+            therapy,
+            **{name: columns_from(of_table, schema_of(name, therapy)) for name, of_table in rows.items()},
+        )
+
+    @classmethod
+    def from_columns(cls, therapy: Therapy, **columns: Mapping[str, Sequence[Any] | pl.Series]) -> Self:
+        """Tables from their columns; a table not given is empty, every column of one that is given has to be there."""
         frames = {}
         for name in NAMES:
             schema = schema_of(name, therapy)
+            given = columns.get(name, dict.fromkeys(schema, ()))
             try:
-                frames[name] = pl.DataFrame(
-                    [{column: row.get(column) for column in schema} for row in rows.get(name, ())], schema=schema
-                )
+                frames[name] = pl.DataFrame({column: given[column] for column in schema}, schema=schema)
             except (PolarsError, TypeError, ValueError) as error:
                 raise TableError(
                     f"{name}: a row does not fit the types of the table; expected {schema}", table=name
@@ -149,6 +156,11 @@ class Tables:
     def as_of(self) -> datetime | None:
         """The latest time that anything in the tables happened; None when nothing did."""
         return _latest({name: getattr(self, name).lazy() for name in NAMES})
+
+
+def columns_from(rows: Sequence[Row], names: Iterable[str]) -> dict[str, list[Any]]:
+    """Rows as columns; a column that a row lacks is missing there."""
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def as_of_folder(folder: Path, therapy: Therapy) -> datetime | None:

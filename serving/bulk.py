@@ -1,17 +1,18 @@
 """Many rows at once: a history into the store, and the store's decisions as sessions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 import polars as pl
 import polars.selectors as cs
 import sqlalchemy as sa
 
 from posology.errors import Conflict, NotFound, TableError, first_few
 from posology.tables import Tables
-from posology.therapy import Columns, Therapy
-from serving.database import rows_of
+from posology.therapy import UTC_TIME, Columns, Therapy
+from serving.database import columns_of, rows_of
 from serving.erasure import erased_among
 from serving.schema import decisions, feedback, measurements, overrides, users
 
@@ -20,20 +21,28 @@ SESSION = ("decision_id", "user_id", "decided_at", "content_id", "eligible", "pr
 IMPORTED = {"source": "imported", "reasons": []}  # what a decision made elsewhere has instead of seed and ranking
 
 
-def session_rows(
+def measurement_columns(connection: sa.Connection, mine: sa.ColumnElement[bool]) -> dict[str, Any]:
+    """Readings as columns of the measurements table."""
+    names = ("user_id", "measured_at", "instrument", "score")
+    columns = columns_of(connection, sa.select(*(measurements.c[name] for name in names)).where(mine))
+    return {**columns, "measured_at": _times(columns["measured_at"])}
+
+
+def session_columns(
     connection: sa.Connection,
     therapy: Therapy,
     *,
     user_id: str | None = None,
     revision: int | None = None,
     as_of: datetime | None = None,
-) -> list[dict[str, Any]]:
-    """Decisions with their feedback as rows of the sessions table, each with the content really given.
+) -> dict[str, Any]:
+    """Decisions with their feedback as columns of the sessions table, each with the content really given.
 
     What a clinician gave instead has no probability: no policy drew it.
 
     Args:
-        user_id: of this user only, as known at ``revision``; of all users when None.
+        user_id: of this user only, as known at ``revision``, without what was eligible, which is long and no part
+            of a course; of all users when None.
         as_of: without what was recorded later.
     """
     answers, instead = feedback.alias(), overrides.alias()
@@ -47,25 +56,54 @@ def session_rows(
         mine &= (decisions.c.user_id == user_id) & (decisions.c.revision <= revision)
     query = (  # not the ranking: it is long, and no column of the sessions table
         sa.select(
-            *(decisions.c[name] for name in SESSION),
-            decisions.c.context,
+            *(decisions.c[name] for name in SESSION if name != "eligible"),
+            _text(decisions.c.eligible) if user_id is None else sa.null().label("eligible"),
+            _text(decisions.c.context),
             answers.c.received_at.label("feedback_at"),
-            answers.c.declared,
+            _text(answers.c.declared),
             instead.c.content_id.label("given_instead"),
         )
         .select_from(decisions.outerjoin(answers, joins[0]).outerjoin(instead, joins[1]))
         .where(mine)
     )
-    return [{**row, **row["context"], **(row["declared"] or {}), **_instead(row)} for row in rows_of(connection, query)]
+    found = columns_of(connection, query)
+    known = {
+        **found,
+        "decided_at": _times(found["decided_at"]),
+        "feedback_at": _times(found["feedback_at"]),
+        "eligible": pl.Series(found["eligible"], dtype=pl.String).str.json_decode(pl.List(pl.String)),
+        **_values(therapy.context, found["context"]),
+        **_values(therapy.feedback.columns if therapy.feedback else {}, found["declared"]),
+    }
+    return {**known, **_instead(known)} if any(found["given_instead"]) else known
 
 
-def _instead(row: Row) -> Row:
-    """What an override changes; nothing where there is none."""
-    given, eligible = row["given_instead"], row["eligible"]
-    if given is None:
-        return {}
-    is_listed = eligible is None or given in eligible
-    return {"content_id": given, "probability": None, "eligible": eligible if is_listed else [*eligible, given]}
+def _text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """A JSON column as the database holds it."""
+    return sa.cast(column, sa.Text).label(column.key)
+
+
+def _times(microseconds: Sequence[int | None]) -> pl.Series:
+    return pl.Series(microseconds, dtype=pl.Int64).cast(UTC_TIME)
+
+
+def _values(columns: Columns, texts: Sequence[str | None]) -> dict[str, list[Any]]:
+    """Declared columns of what was written as JSON; read at once, which is quicker than one by one."""
+    rows = orjson.loads(f"[{','.join(text or '{}' for text in texts)}]")
+    return {name: [row.get(name) for row in rows] for name in columns}
+
+
+def _instead(known: Mapping[str, Any]) -> dict[str, pl.Series]:
+    """The columns that overrides change."""
+    columns = {name: pl.Series(known[name]) for name in ("content_id", "probability", "eligible", "given_instead")}
+    given, eligible = pl.col("given_instead"), pl.col("eligible")
+    is_listed = eligible.is_null() | eligible.list.contains(given)
+    changed = pl.DataFrame(columns).select(
+        content_id=pl.coalesce(given, "content_id"),
+        probability=pl.when(given.is_null()).then("probability"),
+        eligible=pl.when(given.is_null() | is_listed).then(eligible).otherwise(pl.concat_list(eligible, given)),
+    )
+    return changed.to_dict()
 
 
 def recorded_by(table: sa.FromClause, as_of: datetime | None) -> sa.ColumnElement[bool]:
@@ -128,7 +166,10 @@ def _new_rows(connection: sa.Connection, therapy: Therapy, table: sa.Table, rows
         elif any(there[name] != value for name, value in row.items()):
             different.append(row[key[1]])
     if different:
-        raise Conflict(f"{table.name}: {len(different)} rows are there with other values: {first_few(different)}")
+        raise Conflict(
+            f"{table.name}: {len(different)} rows are there with other values: {first_few(different)}; the store "
+            "keeps what it has and nothing was loaded: give the rows as they were, or leave them out"
+        )
     return new
 
 

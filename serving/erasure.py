@@ -84,11 +84,16 @@ def pending_erasures(engine: sa.Engine) -> list[Erasure]:
         return [Erasure(**row) for row in rows_of(connection, query)]
 
 
+def remember(engine: sa.Engine, erasure: Erasure, user_id: str, decision_ids: Iterable[str]) -> None:
+    """Note whom to look for until the files are clean, so that nobody who is interrupted forgets it."""
+    with writing(engine) as connection:
+        _wait(connection, erasure, {"user_id": user_id, "decision_ids": sorted(decision_ids)})
+
+
 def complete(engine: sa.Engine, erasure: Erasure) -> None:
     """Forget whom to look for: the files are clean."""
     with writing(engine) as connection:
-        mine = erasures.c.erasure_id == erasure.erasure_id
-        connection.execute(sa.update(erasures).where(mine).values(pending=None))
+        _wait(connection, erasure, None)
 
 
 def erased_among(connection: sa.Connection, user_ids: Iterable[str]) -> list[str]:
@@ -107,6 +112,11 @@ def overwrite_removed(engine: sa.Engine) -> None:
     with closing(engine.raw_connection()) as raw:  # no transaction begins by itself, as VACUUM wants it
         raw.cursor().execute("VACUUM")
         raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _wait(connection: sa.Connection, erasure: Erasure, pending: Mapping[str, Any] | None) -> None:
+    mine = erasures.c.erasure_id == erasure.erasure_id
+    connection.execute(sa.update(erasures).where(mine).values(pending=pending))
 
 
 def _tables_of_patients() -> list[sa.Table]:

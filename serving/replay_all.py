@@ -46,8 +46,35 @@ def made_by(store_url: str) -> dict[str, int]:
 def replay_all(release: Release, store: Store) -> Iterator[Replayed]:
     """Every decision that the release made, then every one that it considered while another decided."""
     replaying = Replaying(release, store)
-    yield from _all(replaying, _made(release, store), lambda decision: decision)
-    for replayed in _all(replaying, _watched(release, store), _with_its_own_eligible):
+    for part in parts(release, store):
+        yield from replay_part(replaying, part)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one release made, or only considered, for one patient; made again apart from all others."""
+
+    user_id: str
+    considered: bool
+
+
+def parts(release: Release, store: Store) -> list[Part]:
+    """All that ``replay_all`` makes again, in its order."""
+    found: list[Part] = []
+    with reading(store.engine) as connection:
+        for query, is_considered in ((_made(release, store), False), (_watched(release, store), True)):
+            patients = query.with_only_columns(decisions.c.user_id).distinct().order_by(decisions.c.user_id)
+            found += [Part(user_id, is_considered) for user_id in connection.execute(patients).scalars()]
+    return found
+
+
+def replay_part(replaying: Replaying, part: Part) -> Iterator[Replayed]:
+    """One patient's decisions made again, in the order they were made in."""
+    if not part.considered:
+        yield from _of_user(replaying, part.user_id, _made(replaying.release, replaying.store), lambda made: made)
+        return
+    watched = _watched(replaying.release, replaying.store)
+    for replayed in _of_user(replaying, part.user_id, watched, _with_its_own_eligible):
         yield replace(replayed, considered=True)
 
 
@@ -74,16 +101,14 @@ def _with_its_own_eligible(decision: Decision) -> Decision:
     return replace(decision, eligible=tuple(row["content_id"] for row in decision.ranking or () if row["eligible"]))
 
 
-def _all(replaying: Replaying, query: Query, as_logged: Callable[[Decision], Decision]) -> Iterator[Replayed]:
-    patients = query.with_only_columns(decisions.c.user_id).distinct().order_by(decisions.c.user_id)
-    with reading(replaying.store.engine) as connection:
-        user_ids = list(connection.execute(patients).scalars())
-    for user_id in user_ids:
-        course = _Course(replaying.store, user_id)
-        for page in _pages(replaying.store, query.where(decisions.c.user_id == user_id)):
-            made = [as_logged(Decision.from_row(row)) for row in page]
-            ahead = max(each.course_revision or 0 for each in made)
-            yield from (replaying.one(each, _course_of(replaying, each, course, ahead)) for each in made)
+def _of_user(
+    replaying: Replaying, user_id: str, query: Query, as_logged: Callable[[Decision], Decision]
+) -> Iterator[Replayed]:
+    course = _Course(replaying.store, user_id)
+    for page in _pages(replaying.store, query.where(decisions.c.user_id == user_id)):
+        made = [as_logged(Decision.from_row(row)) for row in page]
+        ahead = max(each.course_revision or 0 for each in made)
+        yield from (replaying.one(each, _course_of(replaying, each, course, ahead)) for each in made)
 
 
 def _pages(store: Store, query: Query) -> Iterator[list[Any]]:

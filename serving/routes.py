@@ -5,7 +5,7 @@ from typing import Any
 
 from serving.client import answers
 
-SITUATION = (400, 401, 403, 422, 429, 503)  # that every call may be in
+SITUATION = (400, 401, 403, 429, 503)  # that every call may be in
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Route:
         about: what one must know to use it.
         answer: what a success holds.
         refusals: statuses besides those of every call.
+        takes_body: whether it is told something, which may be wrong.
         takes_key: whether ``Idempotency-Key`` makes a second try the same.
     """
 
@@ -26,6 +27,7 @@ class Route:
     about: str
     answer: type[Any]
     refusals: tuple[int, ...] = ()
+    takes_body: bool = True
     takes_key: bool = False
 
     @property
@@ -36,7 +38,7 @@ class Route:
     @property
     def statuses(self) -> tuple[int, ...]:
         """Of all errors."""
-        return tuple(sorted({*SITUATION, *self.refusals}))
+        return tuple(sorted({*SITUATION, *self.refusals, *((422,) if self.takes_body else ())}))
 
 
 POSTED = (
@@ -124,11 +126,12 @@ POSTED = (
     ),
 )
 TOLD = (
-    Route("release", "What is served.", "Digests, therapy, signatures, since when.", answers.Release),
+    Route("release", "What is served.", "Digests, therapy, signatures, since when.", answers.Release, takes_body=False),
     Route(
         "therapy",
         "What the therapy declares.",
         "Columns with their kinds, ranges and units, for an app's forms; and the contents of the release.",
         answers.Therapy,
+        takes_body=False,
     ),
 )

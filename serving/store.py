@@ -17,10 +17,10 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from posology.errors import Conflict, NotFound, ServiceDown
-from posology.tables import Tables
+from posology.tables import Tables, columns_from, schema_of
 from posology.therapy import Therapy
 from serving.alarms import ALARMS, Alarm
-from serving.bulk import load_tables, recorded_by, session_rows
+from serving.bulk import load_tables, measurement_columns, recorded_by, session_columns
 from serving.database import WAIT_SECONDS, open_database, reading, rows_of, writing
 from serving.keeping.group import Group
 from serving.keeping.journal import Journal
@@ -210,7 +210,7 @@ class Store:
         return int(self._one(users, user_id)["revision"])
 
     def course(self, user_id: str, contents: pl.DataFrame | None = None, *, revision: int | None = None) -> Tables:
-        """Everything known of one user.
+        """Everything known of one user that a decision may rest on: not what was eligible before.
 
         Args:
             contents: goes into the tables as it is; empty when None.
@@ -230,7 +230,10 @@ class Store:
             with writing(self.engine) as connection:
                 load_tables(connection, self.therapy, tables)
         except IntegrityError as error:
-            raise Conflict("the history does not fit the store: a user is missing or an id was just taken") from error
+            raise Conflict(
+                "the history does not fit the store: a user is missing or an id was just taken; "
+                "nothing was loaded: load it again"
+            ) from error
 
     def snapshot(self, contents: pl.DataFrame | None = None, *, as_of: datetime | None = None) -> Tables:
         """Everything of the therapy as the four tables, at one moment.
@@ -257,11 +260,11 @@ class Store:
         mine = (measurements.c.therapy == self.therapy.name) & recorded_by(measurements, as_of)
         if user_id is not None:
             mine &= (measurements.c.user_id == user_id) & (measurements.c.revision <= revision)
-        tables = Tables.from_rows(
+        tables = Tables.from_columns(
             self.therapy,
-            users=[{**row, **row["declared"]} for row in patients],
-            measurements=rows_of(connection, sa.select(measurements).where(mine)),
-            sessions=session_rows(connection, self.therapy, user_id=user_id, revision=revision, as_of=as_of),
+            users=columns_from([{**row, **row["declared"]} for row in patients], schema_of("users", self.therapy)),
+            measurements=measurement_columns(connection, mine),
+            sessions=session_columns(connection, self.therapy, user_id=user_id, revision=revision, as_of=as_of),
         )
         return dataclasses.replace(tables, contents=tables.contents if contents is None else contents, files=self.files)
 

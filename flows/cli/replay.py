@@ -1,7 +1,9 @@
 """``replay``."""
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +13,6 @@ from flows.cli.output import out, print_json, print_table, progress, progress_ba
 from posology.errors import CannotDo, NotFound
 
 if TYPE_CHECKING:
-    from models.release import Release
     from serving.replay import Replayed
 
 SHOWN = 20  # of those that differ
@@ -23,6 +24,10 @@ def replay(
         typer.Argument(metavar="DECISION_ID", help="As the service answered it; else --all.", show_default=False),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every decision in the operational store.")] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes for --all; as many as there are processors.", show_default=False),
+    ] = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,12 +43,10 @@ def replay(
         _show(replayed, as_json=as_json)
         raise typer.Exit(0 if replayed.equal else 1)
     count, differ = 0, []
-    for replayed in _all(here(home)):
+    for replayed in _all(here(home), jobs or len(os.sched_getaffinity(0))):
         count += 1
         if not replayed.equal:
             differ.append(replayed)
-    if not count:
-        raise NotFound("the store holds no decision that was made here; expected some, is it the right --home?")
     _show_all(differ, count, as_json=as_json)
     raise typer.Exit(1 if differ else 0)
 
@@ -76,35 +79,39 @@ def _show(replayed: "Replayed", *, as_json: bool) -> None:
 
 
 def _one(known: Here, decision_id: str) -> "Replayed":
+    from models.release import Release
     from serving.replay import release_of, replay
     from serving.store import Store
 
     with progress("Replaying") as step:
         name = release_of(known.settings.store_url, decision_id)
         step(f"Make a decision of {name} again")
-        release = _release(known, name)
+        release = Release.load(_folder(known, name))
         with closing(Store.open(known.settings.store_url, release.therapy)) as store:
             return replay(release, store, store.decision(decision_id))
 
 
-def _all(known: Here) -> Iterator["Replayed"]:
+def _all(known: Here, jobs: int) -> Iterator["Replayed"]:
     """Decisions of one release after another."""
-    from serving.replay_all import made_by, replay_all
-    from serving.store import Store
+    from serving.replay_all import made_by
+    from serving.replay_jobs import replay_in_processes
 
     counts = made_by(known.settings.store_url)
+    if not counts:
+        raise NotFound(
+            "nothing to replay: the store holds no decision that was made here; is it the right --home? "
+            "What `posology serve` answers is there from then on"
+        )
     with progress_bar("Make decisions again", sum(counts.values())) as advance:
         for name in counts:
-            release = _release(known, name)
-            with closing(Store.open(known.settings.store_url, release.therapy)) as store:
-                for replayed in replay_all(release, store):
-                    advance()
-                    yield replayed
+            for replayed in replay_in_processes(_folder(known, name), known.settings.store_url, jobs):
+                advance()
+                yield replayed
 
 
-def _release(known: Here, name: str) -> "Release":
+def _folder(known: Here, name: str) -> Path:
+    """Of a release."""
     from flows.registry import Registry
-    from models.release import Release
 
     registry = Registry.open(known.home, known.settings)
-    return Release.load(registry.download(registry.find(name)))
+    return registry.download(registry.find(name))

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from flows.erasure.kept_files import clean_files, files_naming
 from flows.erasure.patient import Patient
-from flows.erasure.snapshots import decisions_in, replace_snapshots, replaced_for, versions_with
+from flows.erasure.snapshots import clear_cache, decisions_in, replace_snapshots, replaced_for, versions_with
 from flows.erasure.tombstones import KIND
 from flows.home import Home
 from flows.registry import Registry
@@ -26,6 +27,7 @@ from serving.erasure import (
     note_erasure,
     overwrite_removed,
     pending_erasures,
+    remember,
 )
 from serving.schema import users
 
@@ -105,10 +107,13 @@ def _finish(home: Home, settings: Settings, engine: sa.Engine, user_id: str, era
     _refuse_while_retraining(home, known)
     decisions = set(erasure.pending["decision_ids"] if erasure.pending else ()).union(*known.values())
     patient = Patient(user_id, decisions, _others(engine, user_id))
+    remember(engine, erasure, user_id, decisions)
     for therapy in known:
         replace_snapshots(home, therapy, patient, because=erasure.erasure_id)
     replaced = {therapy: replaced_for(home, therapy, erasure.erasure_id) for therapy in _therapies(home)}
     for therapy, snapshots in replaced.items():
+        if snapshots:
+            clear_cache(home, therapy)
         if settings.snapshot_remote and snapshots:
             remote = SnapshotRemote.of(home, settings, therapy)
             remote.push([each.new for each in snapshots])
@@ -125,10 +130,20 @@ def _finish(home: Home, settings: Settings, engine: sa.Engine, user_id: str, era
         remaining=[],
     )
     _note(AuditLog(home.audit_log), receipt)
+    remaining = _left(home, engine, erasure, patient)
+    return replace(receipt, remaining=[str(file.relative_to(home.root)) for file in remaining])
+
+
+def _left(home: Home, engine: sa.Engine, erasure: Erasure, patient: Patient) -> list[Path]:
+    """The files that still name a patient; the store remembers whom to look for as long as there are any."""
+    own = set(home.root.glob(f"{home.store.name}*"))
+    if remaining := [file for file in files_naming(home, patient) if file not in own]:
+        return remaining
     complete(engine, erasure)
     overwrite_removed(engine)
-    remaining = [str(file.relative_to(home.root)) for file in files_naming(home, patient)]
-    return replace(receipt, remaining=remaining)
+    if remaining := [file for file in sorted(own) if file.is_file() and patient.is_in(file)]:
+        remember(engine, erasure, patient.user_id, patient.decision_ids)
+    return remaining
 
 
 def _note(audit: AuditLog, receipt: Receipt) -> None:

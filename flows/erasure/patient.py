@@ -2,14 +2,17 @@
 
 import mmap
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Generator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
 
-MOST_DECISIONS = 50  # looked for in files that are not tables: where one is, the others are
-WORD = rb"[0-9A-Za-z_-]"
+MOST_DECISIONS = 50  # looked for in databases: where one is, the others are
+WORD = rb"[0-9A-Za-z_\x80-\xff-]"
+STYLES = rb"<style\b.*?</style>|\bclass=\"[^\"]*\""  # a class of style sheets may be called as a patient is
 DATABASES = (".db", ".db-wal", ".db-journal", ".sqlite", ".sqlite-wal")  # where values follow one another unseparated
 
 
@@ -36,31 +39,43 @@ class Patient:
         return pl.any_horizontal(condition.fill_null(value=False) for condition in conditions) if conditions else None
 
     def is_in(self, file: Path) -> bool:
-        """Whether a file names the patient or one of their first decisions."""
-        if file.suffix == ".parquet":
+        """Whether a file names the patient or one of their decisions."""
+        if is_table(file):
             return self._has_rows(file)
-        if not file.stat().st_size:
+        if file.suffix == ".css" or not file.stat().st_size:
             return False
-        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if not file.name.endswith(DATABASES):
-                return self.pattern.search(content) is not None
-            return any(not self._is_another(content, found) for found in self._anywhere.finditer(content))
+        search = self._anywhere if file.name.endswith(DATABASES) else self.named_in
+        with (
+            file.open("rb") as opened,
+            mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as content,
+            closing(search(content)) as found,
+        ):
+            return next(found, None) is not None
 
-    @property
-    def pattern(self) -> re.Pattern[bytes]:
-        """The ids as whole words."""
-        return re.compile(rb"(?<!%b)(?:%b)(?!%b)" % (WORD, self._ids, WORD))
+    def named_in(self, content: bytes | mmap.mmap) -> Generator[tuple[int, int]]:
+        """Where in a text an id stands as a whole: its begin and its end."""
+        for found in self._words.finditer(content):
+            if found.group() in self._ids and not self._is_another(content, found):
+                yield found.span()
 
-    @property
-    def _anywhere(self) -> re.Pattern[bytes]:
-        return re.compile(self._ids)
+    @cached_property
+    def _ids(self) -> frozenset[bytes]:
+        return frozenset(one.encode() for one in (self.user_id, *self.decision_ids))
 
-    @property
-    def _ids(self) -> bytes:
+    @cached_property
+    def _words(self) -> re.Pattern[bytes]:
+        """Whatever may be an id: one that is more than a word, or any word."""
+        phrases = sorted(one for one in self._ids if not re.fullmatch(WORD + b"+", one))
+        whole = [rb"(?<!%b)%b(?!%b)" % (WORD, re.escape(one), WORD) for one in reversed(phrases)]
+        return re.compile(b"|".join([STYLES, *whole, WORD + b"+"]), re.DOTALL)
+
+    def _anywhere(self, content: mmap.mmap) -> Generator[tuple[int, int]]:
         wanted = [self.user_id, *sorted(self.decision_ids)[:MOST_DECISIONS]]
-        return b"|".join(re.escape(one.encode()) for one in wanted)
+        for found in re.finditer(b"|".join(re.escape(one.encode()) for one in wanted), content):
+            if not self._is_another(content, found):
+                yield found.span()
 
-    def _is_another(self, content: mmap.mmap, found: re.Match[bytes]) -> bool:
+    def _is_another(self, content: bytes | mmap.mmap, found: re.Match[bytes]) -> bool:
         """Whether what was found is a part of somebody else's id."""
         for other in map(str.encode, self.others):
             first = found.start() - other.find(self.user_id.encode())
@@ -72,3 +87,9 @@ class Patient:
         table = pl.scan_parquet(file)
         mine = self.rows(table.collect_schema().names())
         return mine is not None and not table.filter(mine).head(1).collect().is_empty()
+
+
+def is_table(file: Path) -> bool:
+    """Whether it is a Parquet file, whatever its name: one in DVC's cache is named by its digest alone."""
+    with file.open("rb") as opened:
+        return opened.read(4) == b"PAR1"

@@ -8,7 +8,14 @@ import polars as pl
 
 from flows.erasure.patient import Patient
 from flows.home import Home
-from flows.snapshots import Replaced, Snapshot, kept_snapshots, replace_snapshot, replaced_snapshots
+from flows.snapshots import (
+    Replaced,
+    Snapshot,
+    kept_snapshots,
+    remove_snapshot,
+    replace_snapshot,
+    replaced_snapshots,
+)
 from flows.stages.snapshot import write_snapshot
 from flows.versioning import patiently
 from posology.tables import FILES, scan_raw
@@ -28,7 +35,7 @@ def decisions_in(home: Home, user_id: str) -> dict[str, set[str]]:
 
 
 def replace_snapshots(home: Home, therapy: str, patient: Patient, *, because: str) -> None:
-    """Put a snapshot without the patient in the place of each that has them; DVC's cache forgets the old."""
+    """Put a snapshot without the patient in the place of each that has them."""
     names: dict[str, str] = {}
     for old in kept_snapshots(home, therapy):
         if not any(_has(table, patient) for table in _tables(old).values()):
@@ -40,7 +47,6 @@ def replace_snapshots(home: Home, therapy: str, patient: Patient, *, because: st
             parent = old.record["parent"]
             kept = replace_snapshot(old, new, home, parent=names.get(parent, parent), because=because)
         names[old.name] = kept.name
-    _clear_cache(home, therapy)
 
 
 def replaced_for(home: Home, therapy: str, because: str) -> list[Replaced]:
@@ -57,10 +63,12 @@ def versions_with(home: Home, therapy: str, because: str) -> set[str]:
     return {one.version for one in all_replaced if one.old in names}
 
 
-def _clear_cache(home: Home, therapy: str) -> None:
-    """Have DVC remove the objects that no kept snapshot needs."""
+def clear_cache(home: Home, therapy: str) -> None:
+    """Remove what is left of replaced snapshots, and have DVC remove the objects that no kept one needs."""
     from dvc.repo import Repo
 
+    for one in replaced_snapshots(home, therapy):
+        remove_snapshot(home.snapshots / therapy / one.old)
     told = logging.getLogger("dvc")
     level = told.level
     told.setLevel(logging.WARNING)  # it tells what it removed

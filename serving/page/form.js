@@ -26,7 +26,8 @@ function input(id, name, column, about) {
   const common = { id, name, "data-kind": column.kind, ...about };
   if (column.kind === "category" || column.kind === "boolean") {
     const values = column.values || ["true", "false"];
-    return make("select", common, ...["", ...values].map((value) => make("option", { value }, value)));
+    const said = { true: "yes", false: "no", ...Object.fromEntries((column.values || []).map((value) => [value, value])) };
+    return make("select", common, ...["", ...values].map((value) => make("option", { value }, said[value] ?? "")));
   }
   if (column.kind === "number") {
     return make("input", { ...common, type: "number", step: "any", min: column.minimum, max: column.maximum });
@@ -146,8 +147,9 @@ function randomValue(column) {
   if (column.kind === "number") {
     const low = column.minimum ?? 0;
     const high = column.maximum ?? low + 10;
-    const value = low + Math.random() * (high - low);
-    return high - low > 5 ? Math.round(value) : Math.round(value * 100) / 100;
+    const middling = (Math.random() + Math.random() + Math.random()) / 3; // nobody sleeps 0 hours, or 24
+    const value = low + middling * (high - low);
+    return high - low > 3 ? Math.round(value) : Math.round(value * 100) / 100;
   }
   if (column.kind === "category") return oneOf(column.values);
   return column.kind === "boolean" ? Math.random() < 0.5 : undefined;

@@ -43,7 +43,7 @@ async function decide() {
     const answer = await ask(token, "v1/rank", body);
     trouble(null);
     show(body, answer, therapy);
-    $("#answer").scrollIntoView({ block: "nearest" });
+    $("#answer").scrollIntoView({ block: "start" });
   } catch (error) {
     trouble(error);
   }

@@ -29,7 +29,7 @@ class Call:
     @property
     def name(self) -> str:
         """As it is counted: ``recommend`` for ``/v1/recommend``."""
-        return self.path.removeprefix("/v1/")
+        return self.path.removeprefix("/v1").removeprefix("/")
 
 
 CURRENT: ContextVar[Call | None] = ContextVar("call", default=None)

@@ -15,6 +15,7 @@ from flows.registry import Registry
 from flows.release_version import ReleaseVersion
 from flows.settings import Settings
 from models.release import Release
+from posology.errors import NotFound
 from serving.calls import Calls
 from serving.schema import decisions
 from serving.store import Store
@@ -55,6 +56,18 @@ def decided(
             calls.users({"user_id": "ada", "enrolled_at": now.isoformat(), "consent": True, "age": 50}, now)
             made += [calls.recommend({"user_id": "ada", "context": {}}, now)["decision_id"] for _ in range(2)]
     return made
+
+
+def test_of_an_empty_store_it_is_said_that_there_is_nothing_and_no_bar_is_shown(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["posology", "replay", "--all", "--home", str(home.root)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capfd.readouterr().err
+    assert ended.value.code == NotFound.exit_status
+    assert "nothing to replay" in said
+    assert "0/0" not in said
 
 
 def test_all_decisions_are_made_again_by_the_releases_that_made_them(

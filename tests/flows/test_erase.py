@@ -170,6 +170,47 @@ def test_an_interrupted_erasure_is_finished_by_the_next(
     assert receipt.removed["users"] == 1
 
 
+def test_what_could_not_be_cleaned_is_named_and_found_again_with_the_ids_of_its_decisions(
+    kept: Snapshot, home: Home, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    (home.root / "service.log").write_text("".join(f'{{"decision_id": "{each}"}}\n' for each in DECISIONS))
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.erasure.kept_files._written_over", refuse)
+        assert erase(home, settings, WHO).remaining == ["service.log"]
+    assert erase(home, settings, WHO).complete
+    assert files_naming(home, PATIENT) == []
+
+
+def test_a_table_in_the_cache_has_no_suffix_and_is_searched(kept: Snapshot, home: Home) -> None:
+    cache = home.snapshots / "calm" / ".dvc" / "cache"
+    tables = [file for file in files_naming(home, PATIENT) if file.is_relative_to(cache)]
+    assert len(tables) == 2 + (kept.record["rows"]["measurements"] > 0)
+
+
+def test_every_decision_leaves_the_log_however_many_there_are(home: Home) -> None:
+    ids = [f"d-{number:03}" for number in range(200)]
+    (home.root / "service.log").write_text("\n".join(ids))
+    clean_files(home, Patient("ada", ids))
+    assert set((home.root / "service.log").read_text().split()) == {"xxxxx"}
+
+
+def test_what_an_interrupted_erasure_left_of_a_snapshot_and_its_cache_is_removed(
+    kept: Snapshot, home: Home, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("flows.snapshots.shutil.rmtree", stop)
+        with pytest.raises(KeyboardInterrupt):
+            erase(home, settings, WHO)
+    assert erase(home, settings, WHO).complete
+    assert files_naming(home, PATIENT) == []
+
+
 def test_the_log_of_a_service_that_runs_forgets_the_ids_and_goes_on(home: Home) -> None:
     file = home.root / "service.log"
     with file.open("ab", buffering=0) as running:
@@ -187,6 +228,9 @@ def test_the_log_of_a_service_that_runs_forgets_the_ids_and_goes_on(home: Home) 
         ("store.db", b"\x00calm-007calm-0071", True),
         ("store.db", b"\x00calm-0071x", False),
         ("empty.txt", b"", False),
+        ("page.html", b'<p class="calm-007 mb-2">', False),
+        ("page.html", "écalm-007".encode(), False),
+        ("some.css", b".calm-007 {}", False),
     ],
 )
 def test_an_id_is_found_where_it_stands_and_not_in_another(

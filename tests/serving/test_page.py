@@ -150,6 +150,15 @@ def test_it_is_used_by_keyboard_and_every_field_has_a_name(page: Page) -> None:
     expect(page.locator("#details")).to_be_visible()
 
 
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_times_are_whole_and_the_button_is_in_sight(page: Page, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    enter(page)
+    expect(page.get_by_role("button", name="Decide")).to_be_in_viewport(ratio=1)
+    widths = "[...document.querySelectorAll('[type=datetime-local]')].map((one) => one.offsetWidth)"
+    assert min(page.evaluate(widths)) >= 220
+
+
 def test_it_fits_a_phone(page: Page) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     enter(page)

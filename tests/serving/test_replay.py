@@ -10,6 +10,7 @@ from serving import replay_all as replay_all_of
 from serving.calls import Calls
 from serving.replay import release_of, replay
 from serving.replay_all import made_by, replay_all
+from serving.replay_jobs import replay_in_processes
 from serving.schema import decisions
 
 
@@ -107,3 +108,19 @@ def test_decisions_in_either_database_are_made_again(store, release, now):
     found = [each.differences for each in replay_all(release, store)]
     assert found == [()] * 6
     assert made_by(store.engine.url.render_as_string(hide_password=False)) == {release.name: 6}
+
+
+@pytest.mark.slow
+def test_several_processes_tell_the_same_in_the_same_order(decided, client, enrol, sqlite_store, release_folder):
+    for user_id in ("p-3", "p-2"):
+        enrol(user_id)
+        for _ in range(2):
+            assert client.post("/v1/recommend", json={"user_id": user_id, "context": {}}).status_code == 200
+    with sqlite_store.engine.begin() as connection:
+        mine = decisions.c.decision_id == decided[1]
+        connection.execute(sa.update(decisions).where(mine).values(probability=0.123))
+    url = str(sqlite_store.engine.url)
+    alone, together = (list(replay_in_processes(release_folder, url, jobs)) for jobs in (1, 2))
+    assert alone == together
+    assert [each.decision_id for each in alone if not each.equal] == [decided[1]]
+    assert len(alone) == 7

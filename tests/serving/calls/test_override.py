@@ -41,7 +41,7 @@ def test_what_was_really_given_is_in_the_course_without_a_probability(client, de
     content = "hard"  # the app did not offer it
     answer = override(client, decided["decision_id"], content).json()
     assert (answer["content_id"], answer["instead_of"]) == (content, decided["content_id"])
-    session = sqlite_store.course("ada").sessions.row(0, named=True)
+    session = sqlite_store.snapshot().sessions.row(0, named=True)
     assert (session["content_id"], session["probability"]) == (content, None)
     assert session["release"] == release.name
     assert content in session["eligible"]

@@ -32,6 +32,8 @@ def test_calls_and_decisions_are_counted_by_what_became_of_them(
 ) -> None:
     client = watched()
     live(client)
+    client.get("/openapi.json")
+    assert counted("posology_calls_total", call="openapi.json", status="200") == 1
     assert client.post("/v1/recommend", json={"user_id": "nobody", "context": {}}).status_code == 404
     assert counted("posology_calls_total", call="recommend", status="200") == 1
     assert counted("posology_calls_total", call="recommend", status="404") == 1
