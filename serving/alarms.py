@@ -28,7 +28,7 @@ class Alarm(StrEnum):
     RELEASE_DAMAGED = "RELEASE_DAMAGED"
     """The release was loaded without its predictors: every answer is the safe default."""
     BESIDE_DAMAGED = "BESIDE_DAMAGED"
-    """The release signed to run beside, in the shadow or for a canary, is not what was signed: all are the champion's."""
+    """The release signed for shadow or canary is not what was signed: the champion decides for everybody."""
     SHADOW_FAILED = "SHADOW_FAILED"
     """A release that only watches could not predict: no patient's answer is touched, the comparison lacks it."""
 

@@ -85,6 +85,7 @@ def post(path: str, body: bytes, **headers: str) -> bytes:
 
 def closed_loop(port: int, request: Request, *, connections: int, requests: int) -> Measured:
     """Every connection sends its next request when it has the answer to the last."""
+    asked = [request(nth) for nth in range(requests)]
 
     async def run() -> Measured:
         lines = [await _connect(port) for _ in range(connections)]
@@ -94,7 +95,7 @@ def closed_loop(port: int, request: Request, *, connections: int, requests: int)
         async def work(line: _Connection) -> None:
             for nth in turns:
                 began = time.perf_counter()
-                statuses[nth], _ = await line.ask(request(nth))
+                statuses[nth], _ = await line.ask(asked[nth])
                 times[nth] = time.perf_counter() - began
 
         return await _timed([work(line) for line in lines], times, statuses, lines)
@@ -109,6 +110,7 @@ def open_loop(
 
     An answer's time counts from when its request was due, also while it waits for a free connection.
     """
+    asked = [request(nth) for nth in range(requests)]
 
     async def run() -> Measured:
         all_lines = [await _connect(port) for _ in range(connections)]
@@ -121,7 +123,7 @@ def open_loop(
         async def work(nth: int) -> None:
             await asyncio.sleep(due[nth] - time.perf_counter())
             line = await lines.get()
-            statuses[nth], _ = await line.ask(request(nth))
+            statuses[nth], _ = await line.ask(asked[nth])
             times[nth] = time.perf_counter() - due[nth]
             lines.put_nowait(line)
 
