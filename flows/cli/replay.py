@@ -1,6 +1,5 @@
 """``replay``."""
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -24,10 +23,7 @@ def replay(
         typer.Argument(metavar="DECISION_ID", help="As the service answered it; else --all.", show_default=False),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every decision in the operational store.")] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes for --all; as many as there are processors.", show_default=False),
-    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes for --all; each takes seconds to start.")] = 1,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -43,7 +39,7 @@ def replay(
         _show(replayed, as_json=as_json)
         raise typer.Exit(0 if replayed.equal else 1)
     count, differ = 0, []
-    for replayed in _all(here(home), jobs or len(os.sched_getaffinity(0))):
+    for replayed in _all(here(home), jobs):
         count += 1
         if not replayed.equal:
             differ.append(replayed)
