@@ -74,18 +74,19 @@ class Plans:
         """Keep what was given as decisions that were made and shown then; again it changes nothing.
 
         Raises:
-            RequestError: not a plan of this service, changed since, or a content was given outside its day.
+            RequestError: not a plan of this service, changed since, or given before its day or after the plan.
             NotFound: the plan is not in the store.
             Conflict: something was given at another time by an earlier call.
         """
         plan = self._authentic(asked.signed)
         places = {item["decision_id"]: place for place, item in enumerate(plan.document["decisions"])}
+        end = datetime.fromisoformat(plan.document["expires_at"])
         given_at: dict[str, datetime] = {}
         for number, (decision_id, at) in enumerate(asked.delivered.items()):
             if decision_id not in places:
                 raise RequestError("is not in the plan", field=f"delivered[{number}].decision_id")
-            planned_item = plan.document["decisions"][places[decision_id]]
-            given_at[decision_id] = _within_its_day(planned_item, at, now, f"delivered[{number}].at")
+            begin = datetime.fromisoformat(plan.document["decisions"][places[decision_id]]["not_before"])
+            given_at[decision_id] = _possible(at, begin, end, now, f"delivered[{number}].at")
         for decision_id, at in sorted(given_at.items(), key=lambda item: (item[1], places[item[0]])):
             self.store.add_decision(_decision(plan, places[decision_id], at))
             self.store.activate(decision_id, at)
@@ -209,13 +210,15 @@ def _told(plan_id: str, place: int, each: Planned, told: dict[str, Any]) -> dict
     }
 
 
-def _within_its_day(item: dict[str, Any], at: datetime, now: datetime, field: str) -> datetime:
-    """When a planned content was given; its day's beginning, where the phone's clock was a little behind ours."""
-    begin, end = (datetime.fromisoformat(item[name]) for name in ("not_before", "not_after"))
+def _possible(at: datetime, begin: datetime, end: datetime, now: datetime, field: str) -> datetime:
+    """When a planned content was given; its day's beginning, where the phone's clock was a little behind ours.
+
+    One that was given after its day all the same, such as a little after midnight, is kept: it was given.
+    """
     if at < begin - CLOCKS_MAY_DIFFER:
         raise RequestError("lies before the content's not_before", field=field)
     if at >= end:
-        raise RequestError("lies after the content's not_after: it had expired", field=field)
+        raise RequestError("lies after the plan's end: it had expired", field=field)
     if at > now + CLOCKS_MAY_DIFFER:
         raise RequestError("lies in the future", field=field)
     return max(at, begin)

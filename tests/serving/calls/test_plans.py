@@ -111,17 +111,24 @@ def test_what_was_given_after_the_end_or_before_the_beginning_is_refused(client,
     assert sqlite_store.snapshot().sessions.is_empty()
 
 
-def test_a_content_is_given_on_its_day_and_a_clock_that_is_a_little_behind_is_forgiven(
+def test_a_content_is_not_given_before_its_day_but_a_clock_that_is_a_little_behind_is_forgiven(
     client, plan, sqlite_store, at, now
 ):
     first, third = plan["decisions"][0]["decision_id"], plan["decisions"][4]["decision_id"]
-    for one, time in ((third, now + 0.1 * DAY), (first, now + 1.1 * DAY), (first, now - timedelta(minutes=6))):
+    for one, time in ((third, now + 0.1 * DAY), (first, now - timedelta(minutes=6))):
         refused = deliver(client, plan, [(one, time.isoformat())], at(3))
         assert refusal(refused) == (422, "invalid", "delivered[0].at")
     assert sqlite_store.snapshot().sessions.is_empty()
     early = [(first, (now - timedelta(minutes=4)).isoformat())]
     assert [deliver(client, plan, early, at(3)).status_code for _ in range(2)] == [200, 200]
     assert sqlite_store.snapshot().sessions["decided_at"].to_list() == [now]
+
+
+def test_what_was_given_after_its_day_all_the_same_is_kept_with_its_time(client, plan, sqlite_store, at, now):
+    late = now + DAY + timedelta(minutes=2)
+    kept = deliver(client, plan, [(plan["decisions"][0]["decision_id"], late.isoformat())], at(3))
+    assert kept.json()["given"] == [plan["decisions"][0]["decision_id"]]
+    assert sqlite_store.snapshot().sessions["decided_at"].to_list() == [late]
 
 
 def _changed(signed):
