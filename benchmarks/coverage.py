@@ -88,7 +88,7 @@ def _truth_of_runs(patients: int) -> float:
     user, nth = pl.col("decision_id").str.split("-").list, pl.col("decision_id").str.slice(-4).cast(pl.Int64)
     first = cohort.truth.decisions.filter(nth < HORIZON).group_by(user.get(1))
     runs = first.agg(pl.col("given_feedback").mean(), pl.len()).filter(pl.col("len") == HORIZON)
-    return float(runs["given_feedback"].mean())  # type: ignore[arg-type]
+    return float(runs["given_feedback"].to_numpy().mean())
 
 
 def _covered(intervals: list[tuple[float, float]], truth: float) -> tuple[float, float]:

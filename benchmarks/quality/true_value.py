@@ -20,4 +20,4 @@ def true_value(policy: Policy | Treats, therapy: Therapy, *, patients: int, seed
     """
     treats = policy if hasattr(policy, "learns") else Treating(policy)
     truth = simulate(therapy, patients=patients, seed=seed, policy=treats).truth
-    return float(truth.decisions["given_feedback"].mean())  # type: ignore[arg-type]
+    return float(truth.decisions["given_feedback"].to_numpy().mean())

@@ -106,7 +106,7 @@ def live(app: App, world: Simulator, *, days: int, seed: int, detail: Callable[[
     decided = pl.DataFrame(served)
     return Lived(
         by_model=int(decided["by_model"].sum()),
-        true_value=float(decided["value"].mean()),  # type: ignore[arg-type]
+        true_value=float(decided["value"].to_numpy().mean()),
         truth=decided.select("decision_id", "expected_feedback"),
     )
 

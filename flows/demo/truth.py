@@ -68,7 +68,7 @@ def _true_values(evidence: Path, known: Known) -> tuple[float, float]:
     probability = np.array(judged["probability"].to_list())
     expected = np.array(judged["expected_feedback"].to_list())
     given = _given(evidence, known).filter(pl.col("decision_id").is_in(judged["decision_id"].implode()))
-    return float((probability * expected).sum(axis=1).mean()), float(given["expected"].mean())  # type: ignore[arg-type]
+    return float((probability * expected).sum(axis=1).mean()), float(given["expected"].to_numpy().mean())
 
 
 def _given(evidence: Path, known: Known) -> pl.DataFrame:

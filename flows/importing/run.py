@@ -87,7 +87,7 @@ def import_tables(
 
 def _open(stack: ExitStack, mapping: MappingFile, plan: Plan, start: Path) -> tuple[Iterator[Chunk], Chunk]:
     """All chunks of a source, and the first, whose columns fit."""
-    chunks = stack.enter_context(closing(chunks_of(plan.entry, start, plan.table)))  # type: ignore[type-var]
+    chunks = stack.enter_context(closing(chunks_of(plan.entry, start, plan.table)))
     try:
         first = next(chunks)
     except Misplaced as error:

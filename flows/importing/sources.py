@@ -1,6 +1,6 @@
 """The rows of any source a mapping names, in chunks that memory can hold."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from posology.importing.mapping import Csv, Entry, Sql
 from posology.importing.rows import Chunk
 
 
-def chunks_of(entry: Entry, folder: Path, table: str) -> Iterator[Chunk]:
+def chunks_of(entry: Entry, folder: Path, table: str) -> Generator[Chunk]:
     """The rows of a source in order; the first chunk has its columns, even when it has no rows.
 
     Args:

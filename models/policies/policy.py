@@ -1,7 +1,7 @@
 """What a policy is."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
@@ -43,13 +43,14 @@ class Kept(Policy, Protocol):
         ...
 
 
+@dataclass(frozen=True)
 class Plain:
     """A frozen dataclass of plain values that needs nothing of its release."""
 
     @property
     def parameters(self) -> dict[str, Any]:
         """Its fields."""
-        return asdict(self)  # type: ignore[call-overload]
+        return asdict(self)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any], therapy: Therapy, predictors: Predictors) -> Self:  # noqa: ARG003

@@ -67,7 +67,7 @@ class Presence:
             lengths=unseen + ((last - enrolled)[stayed] if stayed.any() else np.array([length])),
             opening=_opening(user, day, first, last, share),
             leaving=_leaving(log, last, left),
-            rounds=min(int(active["sessions"].max() or 1), ROUNDS_MOST),  # type: ignore[arg-type]
+            rounds=min(int(active["sessions"].to_numpy().max(initial=1)), ROUNDS_MOST),
         )
 
 

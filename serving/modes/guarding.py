@@ -49,7 +49,9 @@ def guarded(found: pl.DataFrame, guards: Guards) -> Guarded:
         difference = always_valid_difference(values, others)
     except TooSmall:
         difference = None
-    shares = [None if canary.is_empty() else float(canary[name].mean()) for name in ("is_default", "is_error")]  # type: ignore[arg-type]
+    shares = [
+        None if canary.is_empty() else float(canary[name].to_numpy().mean()) for name in ("is_default", "is_error")
+    ]
     enough = canary.height >= guards.least_decisions
     return Guarded(
         patients=canary["user_id"].n_unique(),

@@ -45,8 +45,8 @@ def _report(arm: str, release: str, rows: pl.DataFrame, policy: pl.DataFrame) ->
         release=release,
         patients=rows["user_id"].n_unique(),
         decisions=rows.height,
-        safe_default_share=float(rows["is_default"].mean()),  # type: ignore[arg-type]
-        error_share=float(rows["is_error"].mean()),  # type: ignore[arg-type]
+        safe_default_share=float(rows["is_default"].to_numpy().mean()),
+        error_share=float(rows["is_error"].to_numpy().mean()),
         feedback=_mean(rows),
         difference=None if arm == POLICY else _difference(rows, policy),
     )

@@ -60,5 +60,5 @@ def tuning_plot(trials: Sequence[TrialPoint], *, defaults: float, predicted: str
 
 def _points(axes: Axes, trials: Sequence[TrialPoint], *, marker: str, color: str, label: str) -> None:
     if trials:
-        x, y = [trial.number + 1 for trial in trials], [trial.loss for trial in trials]
-        axes.scatter(x, y, marker=marker, s=22, color=color, label=label)  # type: ignore[arg-type]
+        numbers, losses = [trial.number + 1 for trial in trials], [trial.loss for trial in trials]
+        axes.scatter(numbers, np.array(losses, dtype=float), marker=marker, s=22, color=color, label=label)
